@@ -1,0 +1,36 @@
+// The built-in plugins, one line each. A plugin's code is loaded when a configuration names it.
+
+import type { ComponentFactory, ComponentKind } from "./sdk/index.ts";
+
+type Load = () => Promise<{ readonly default: unknown }>;
+
+/** Every built-in plugin: kind, then type, then how to load its factory. */
+export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Load>>>> = {
+  receiver: {
+    auditd: () => import("./receivers/auditd/index.ts"),
+    cloudtrail: () => import("./receivers/cloudtrail/index.ts"),
+    file: () => import("./receivers/file/index.ts"),
+  },
+  format: {
+    audit: () => import("./formats/audit/index.ts"),
+    cloudtrail: () => import("./formats/cloudtrail/index.ts"),
+    json: () => import("./formats/json/index.ts"),
+    text: () => import("./formats/text/index.ts"),
+  },
+  processor: {},
+  exporter: {
+    debug: () => import("./exporters/debug/index.ts"),
+    file: () => import("./exporters/file/index.ts"),
+    trail: () => import("./exporters/trail/index.ts"),
+  },
+  extension: {},
+};
+
+/** Loads one built-in factory; undefined when there is none of that kind and type. */
+export async function loadBuiltIn(
+  kind: ComponentKind,
+  type: string,
+): Promise<ComponentFactory | undefined> {
+  const load = Object.hasOwn(builtIn[kind], type) ? builtIn[kind][type] : undefined;
+  return load === undefined ? undefined : (await load()).default as ComponentFactory;
+}

@@ -1,0 +1,105 @@
+// Factories: how the host learns what a plugin is, checks its configuration and makes it.
+
+import type { z } from "zod";
+import type { ComponentContext, Exporter, Extension, Processor, Receiver } from "./component.ts";
+import type { Format } from "./format.ts";
+import type { Intake } from "./intake.ts";
+
+/** How far a plugin can be relied on. */
+export type Stability = "experimental" | "beta" | "stable";
+
+interface FactoryBase<Kind extends string, Schema extends z.ZodType> {
+  readonly kind: Kind;
+  /** lower_snake_case, also the plugin folder's name. */
+  readonly type: string;
+  readonly stability: Stability;
+  /** One line for `cairn components`. */
+  readonly summary: string;
+  /** The configuration's schema: strict objects, each option with a default and a description. */
+  readonly config: Schema;
+}
+
+/** Makes receivers. `create` only keeps what it is given; work begins with `start`. */
+export interface ReceiverFactory<Schema extends z.ZodType = z.ZodType>
+  extends FactoryBase<"receiver", Schema> {
+  create(config: z.output<Schema>, context: ComponentContext, intake: Intake): Receiver;
+}
+
+/** Makes one format instance per stream. */
+export interface FormatFactory<Schema extends z.ZodType = z.ZodType>
+  extends FactoryBase<"format", Schema> {
+  create(config: z.output<Schema>, context: FormatContext): Format;
+}
+
+/** What a format may know: who the agent is. No clock, no I/O. */
+export type FormatContext = Pick<ComponentContext, "agent">;
+
+/** Makes processors. */
+export interface ProcessorFactory<Schema extends z.ZodType = z.ZodType>
+  extends FactoryBase<"processor", Schema> {
+  create(config: z.output<Schema>, context: ComponentContext): Processor;
+}
+
+/** Makes exporters. The host adds the common options to the schema and handles them. */
+export interface ExporterFactory<Schema extends z.ZodType = z.ZodType>
+  extends FactoryBase<"exporter", Schema> {
+  create(config: z.output<Schema>, context: ComponentContext): Exporter;
+  /** Defaults of the common `batch` options where this exporter wants others. */
+  readonly batch?: {
+    readonly maxRecords?: number;
+    readonly maxBytes?: number;
+    readonly maxAgeMs?: number;
+  };
+}
+
+/** Makes extensions. */
+export interface ExtensionFactory<Schema extends z.ZodType = z.ZodType>
+  extends FactoryBase<"extension", Schema> {
+  create(config: z.output<Schema>, context: ComponentContext): Extension;
+}
+
+/** Any factory, as the registry holds it. */
+export type ComponentFactory =
+  | ReceiverFactory
+  | FormatFactory
+  | ProcessorFactory
+  | ExporterFactory
+  | ExtensionFactory;
+
+/** The kinds of plugin. */
+export type ComponentKind = ComponentFactory["kind"];
+
+/** Declares a receiver; a plugin's default export. */
+export function defineReceiver<S extends z.ZodType>(
+  factory: Omit<ReceiverFactory<S>, "kind">,
+): ReceiverFactory<S> {
+  return { kind: "receiver", ...factory };
+}
+
+/** Declares a format; a plugin's default export. */
+export function defineFormat<S extends z.ZodType>(
+  factory: Omit<FormatFactory<S>, "kind">,
+): FormatFactory<S> {
+  return { kind: "format", ...factory };
+}
+
+/** Declares a processor; a plugin's default export. */
+export function defineProcessor<S extends z.ZodType>(
+  factory: Omit<ProcessorFactory<S>, "kind">,
+): ProcessorFactory<S> {
+  return { kind: "processor", ...factory };
+}
+
+/** Declares an exporter; a plugin's default export. */
+export function defineExporter<S extends z.ZodType>(
+  factory: Omit<ExporterFactory<S>, "kind">,
+): ExporterFactory<S> {
+  return { kind: "exporter", ...factory };
+}
+
+/** Declares an extension; a plugin's default export. */
+export function defineExtension<S extends z.ZodType>(
+  factory: Omit<ExtensionFactory<S>, "kind">,
+): ExtensionFactory<S> {
+  return { kind: "extension", ...factory };
+}

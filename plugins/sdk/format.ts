@@ -1,0 +1,38 @@
+// A format knows what the bytes of one source mean. Receivers bring the bytes.
+
+import type { AuditEvent } from "./event.ts";
+import type { Batch } from "./cloudtrail/record.ts";
+
+/** Where a frame was found. Ordered within one source: a later frame has a greater offset. */
+export interface FramePosition {
+  /** The stream it belongs to, such as a file's identity and generation; the same after a restart. */
+  readonly source: string;
+  /** Byte offset of the frame's first byte in that stream. */
+  readonly offset: number;
+}
+
+/** What came out of one frame: nothing yet, events, or records with their exact JSON text. */
+export type Decoded =
+  | { readonly events: readonly AuditEvent[] }
+  | { readonly records: Batch; readonly bytes: readonly Uint8Array[] };
+
+/**
+ * Bytes of one source to events or records. No I/O, no clock; its only state is what waits for
+ * more frames. One instance serves one stream.
+ */
+export interface Format {
+  /**
+   * Takes one frame (a line without its line end, a message). May answer with events of earlier
+   * frames that are now complete. Throws RejectedInput when the frame cannot be read; whatever waits
+   * stays as it was. The frame's memory belongs to the caller and may be overwritten afterwards,
+   * except that `bytes` in the answer may be views of it, valid until the next call.
+   */
+  decode(frame: Uint8Array, at: FramePosition): Decoded;
+  /** Hands out groups that have waited long enough by `nowMs`; Infinity hands out all. */
+  flush(nowMs: number): Decoded;
+  /** The first frame that still waits. A receiver's stored position never passes it. */
+  oldestPending(): FramePosition | undefined;
+}
+
+/** The shared answer for "nothing yet". */
+export const NOTHING: Decoded = { events: [] };

@@ -1,0 +1,48 @@
+// What a receiver is given to hand its findings on, and the promise that comes back.
+
+import type { AuditEvent } from "./event.ts";
+import type { Batch } from "./cloudtrail/record.ts";
+import type { JsonObject } from "./json.ts";
+
+/**
+ * Where a receiver has got to. Its top-level keys are merged into the receiver's stored position,
+ * one by one; a key set to null is removed. So a receiver of many files passes only what moved.
+ */
+export type Position = JsonObject;
+
+export interface IntakeOptions {
+  /** Made durable in the same frame as the data it comes with (promise P3). */
+  readonly position?: Position;
+  /** Gives up waiting for room in the queue; the call then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The way into the pipelines. A call that resolves means: durable, safe to acknowledge. A call that
+ * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls of one
+ * receiver become durable in the order they were made. Waiting is backpressure: a receiver does not
+ * read further ahead than a few outstanding calls.
+ */
+export interface Intake {
+  /** Takes events; an empty list with a position moves the position alone. */
+  events(events: readonly AuditEvent[], options?: IntakeOptions): Promise<void>;
+  /**
+   * Takes records of a source that already speaks CloudTrail. `bytes[i]`, when given, is the exact
+   * JSON text of `records[i]`, which then travels unchanged (number spellings, unknown fields).
+   */
+  records(
+    records: Batch,
+    options?: IntakeOptions & { readonly bytes?: readonly Uint8Array[] },
+  ): Promise<void>;
+  /**
+   * Sets unreadable input aside, verbatim, with the reason. `id` is the input's identity at its
+   * source (file and offset), so that reading it again after a crash does not set it aside twice.
+   */
+  reject(
+    raw: Uint8Array,
+    reason: string,
+    options?: IntakeOptions & { readonly id?: string },
+  ): Promise<void>;
+  /** The receiver's merged position as of its last durable batch; undefined at the first start. */
+  position(): Position | undefined;
+}

@@ -1,0 +1,128 @@
+// Runs every test file on Node (through tap) and on Deno, a few at a time, and ends with the plain
+// line `N passed, N failed`. Usage: run.ts [--node | --deno] [--soak] [FILE…]
+// `--soak` sets CAIRN_SOAK=1: long versions of the crash, kill and fuzz tests.
+
+import { spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
+import { glob } from "node:fs/promises";
+import process from "node:process";
+
+type RuntimeName = "node" | "deno";
+
+interface Result {
+  readonly runtime: RuntimeName;
+  readonly file: string;
+  readonly passed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly ms: number;
+  readonly output: string;
+}
+
+const COMMANDS: Readonly<Record<RuntimeName, (file: string) => readonly string[]>> = {
+  node: (file) => ["tap", "run", "--reporter=tap", "--jobs=1", file],
+  deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file],
+};
+
+// A file that says nothing for this long hangs; the longest takes about a minute.
+const FILE_TIMEOUT_MS = process.env.CAIRN_SOAK ? 3_600_000 : 300_000;
+
+function run(command: readonly string[], env: Record<string, string>): Promise<[number, string]> {
+  return new Promise((resolve) => {
+    const child = spawn(command[0]!, command.slice(1), {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const chunks: Uint8Array[] = [];
+    child.stdout.on("data", (chunk) => chunks.push(chunk));
+    child.stderr.on("data", (chunk) => chunks.push(chunk));
+    const timer = setTimeout(() => {
+      chunks.push(new TextEncoder().encode(`\nno end after ${FILE_TIMEOUT_MS / 1000} s: killed\n`));
+      child.kill("SIGKILL");
+    }, FILE_TIMEOUT_MS);
+    child.on("error", (error) => chunks.push(new TextEncoder().encode(String(error))));
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve([code ?? 1, new TextDecoder().decode(Buffer.concat(chunks))]);
+    });
+  });
+}
+
+/** Counts the innermost assertions of TAP output: lines `ok` and `not ok` that close no subtest. */
+function count(output: string): Pick<Result, "passed" | "failed" | "skipped"> {
+  let passed = 0;
+  let failed = 0;
+  let skipped = 0;
+  let deepest = 0;
+  for (const line of output.split("\n")) {
+    const match = /^( *)(not )?ok \d+(.*)$/.exec(line);
+    if (match === null) continue;
+    const depth = match[1]!.length;
+    const closesSubtest = depth < deepest;
+    deepest = depth;
+    if (closesSubtest) continue;
+    if (/# (SKIP|TODO)\b/i.test(match[3]!)) skipped++;
+    else if (match[2] === undefined) passed++;
+    else failed++;
+  }
+  return { passed, failed, skipped };
+}
+
+async function test(runtime: RuntimeName, file: string, env: Record<string, string>) {
+  const begin = performance.now();
+  const [code, output] = await run(COMMANDS[runtime](file), env);
+  const counted = count(output);
+  const silent = counted.passed + counted.failed + counted.skipped === 0;
+  const failed = code === 0 && !silent ? counted.failed : Math.max(1, counted.failed);
+  return { runtime, file, ...counted, failed, ms: performance.now() - begin, output };
+}
+
+function print({ runtime, file, passed, failed, skipped, ms, output }: Result): void {
+  const state = failed > 0 ? "FAIL" : "ok  ";
+  const skips = skipped > 0 ? `, ${skipped} skipped` : "";
+  console.log(
+    `${state} ${runtime} ${file} (${passed} passed${skips}, ${(ms / 1000).toFixed(1)} s)`,
+  );
+  if (failed > 0) console.log(output);
+  else for (const line of output.split("\n")) if (/^ *#? ?\| /.test(line)) console.log(line);
+  for (const line of output.split("\n")) {
+    if (/# SKIP/i.test(line)) console.log(`     ${line.trim()}`);
+  }
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const options = new Set(argv.filter((word) => word.startsWith("--")));
+  let files = argv.filter((word) => !word.startsWith("--"));
+  if (files.length === 0) {
+    const found: string[] = [];
+    for (const root of ["src", "plugins", "test"]) {
+      for await (const path of glob(`${root}/**/*.test.ts`)) found.push(path);
+    }
+    files = found.sort();
+  }
+  const runtimes = (["node", "deno"] as const).filter((name) =>
+    options.has(`--${name}`) || !(options.has("--node") || options.has("--deno"))
+  );
+  const env = options.has("--soak") ? { CAIRN_SOAK: "1" } : {};
+  // The long end-to-end files first, so that none of them is left alone at the end.
+  const jobs = files.flatMap((file) => runtimes.map((runtime) => ({ runtime, file })))
+    .sort((a, b) => Number(b.file.startsWith("test/")) - Number(a.file.startsWith("test/")));
+  const results: Result[] = [];
+  const worker = async () => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
+      const result = await test(job.runtime, job.file, env);
+      print(result);
+      results.push(result);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+  const sum = (key: "passed" | "failed" | "skipped") =>
+    results.reduce((total, result) => total + result[key], 0);
+  const skipped = sum("skipped");
+  console.log(
+    `\n${sum("passed")} passed, ${sum("failed")} failed${skipped ? `, ${skipped} skipped` : ""}`,
+  );
+  return sum("failed") === 0 && results.length > 0 ? 0 : 1;
+}
+
+process.exit(await main(process.argv.slice(2)));
