@@ -90,6 +90,17 @@ function print({ runtime, file, passed, failed, skipped, ms, output }: Result): 
   }
 }
 
+/** Builds (end-to-end tests run what users run) and, before a full run, checks types and form. */
+async function prepare(all: boolean): Promise<boolean> {
+  const commands = all ? [["tsc", "-p", "."], ["npm", "run", "check"]] : [["tsc", "-p", "."]];
+  for (const command of commands) {
+    const [code, output] = await run(command, {});
+    if (code !== 0) console.log(`${command.join(" ")} failed:\n${output}`);
+    if (code !== 0 && all) return false;
+  }
+  return true;
+}
+
 async function main(argv: readonly string[]): Promise<number> {
   const options = new Set(argv.filter((word) => word.startsWith("--")));
   let files = argv.filter((word) => !word.startsWith("--"));
@@ -99,6 +110,11 @@ async function main(argv: readonly string[]): Promise<number> {
       for await (const path of glob(`${root}/**/*.test.ts`)) found.push(path);
     }
     files = found.sort();
+  }
+  const all = argv.every((word) => word.startsWith("--"));
+  if ((all || files.some((file) => file.startsWith("test/"))) && !await prepare(all)) {
+    console.log("\n0 passed, 1 failed");
+    return 1;
   }
   const runtimes = (["node", "deno"] as const).filter((name) =>
     options.has(`--${name}`) || !(options.has("--node") || options.has("--deno"))

@@ -21,7 +21,7 @@ export interface Host {
 }
 
 /**
- * A running part of the agent. `stop` is safe without `start`, and twice; `start` may follow `stop`.
+ * A running part of the agent. `stop` is safe without `start`, and twice; `start` may follow it.
  * `start` rejects only for what an operator must mend; a source that is not there yet is no reason.
  * `stop` ends background work and closes what is open, at the latest when the deadline aborts.
  */
@@ -33,13 +33,13 @@ export interface Component {
 /** Takes events in and passes them to its Intake. */
 export interface Receiver extends Component {
   /**
-   * For a source that has an end: resolves when all it held when called is read and durable. Used by
-   * `--once`, after `start`. A receiver that waits for senders leaves it out.
+   * For a source that has an end: resolves when all it held when called is read and durable.
+   * Used by `--once`, after `start`. A receiver that waits for senders leaves it out.
    */
   drain?(): Promise<void>;
 }
 
-/** Reshapes batches. Returns the same record object where it changes nothing: its bytes are kept. */
+/** Reshapes batches. An unchanged record is returned as the same object: its bytes are kept. */
 export interface Processor extends Component {
   process(batch: Batch): Batch | Promise<Batch>;
 }

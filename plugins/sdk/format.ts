@@ -5,7 +5,7 @@ import type { Batch } from "./cloudtrail/record.ts";
 
 /** Where a frame was found. Ordered within one source: a later frame has a greater offset. */
 export interface FramePosition {
-  /** The stream it belongs to, such as a file's identity and generation; the same after a restart. */
+  /** The stream it belongs to, such as a file's identity; the same after a restart. */
   readonly source: string;
   /** Byte offset of the frame's first byte in that stream. */
   readonly offset: number;
@@ -23,8 +23,8 @@ export type Decoded =
 export interface Format {
   /**
    * Takes one frame (a line without its line end, a message). May answer with events of earlier
-   * frames that are now complete. Throws RejectedInput when the frame cannot be read; whatever waits
-   * stays as it was. The frame's memory belongs to the caller and may be overwritten afterwards,
+   * frames that are now complete. Throws RejectedInput when the frame cannot be read; whatever
+   * waits stays as it was. The frame's memory belongs to the caller and may be overwritten later,
    * except that `bytes` in the answer may be views of it, valid until the next call.
    */
   decode(frame: Uint8Array, at: FramePosition): Decoded;

@@ -10,6 +10,7 @@ import type { JsonObject } from "./json.ts";
  */
 export type Position = JsonObject;
 
+/** What comes with a batch. */
 export interface IntakeOptions {
   /** Made durable in the same frame as the data it comes with (promise P3). */
   readonly position?: Position;
@@ -19,8 +20,8 @@ export interface IntakeOptions {
 
 /**
  * The way into the pipelines. A call that resolves means: durable, safe to acknowledge. A call that
- * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls of one
- * receiver become durable in the order they were made. Waiting is backpressure: a receiver does not
+ * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls
+ * of one receiver become durable in the order they were made. Waiting is backpressure: a receiver does not
  * read further ahead than a few outstanding calls.
  */
 export interface Intake {

@@ -1,3 +1,5 @@
+// The option types: what they read and what they refuse.
+
 import t from "tap";
 import { duration, size } from "./option.ts";
 
