@@ -20,9 +20,9 @@ export interface IntakeOptions {
 
 /**
  * The way into the pipelines. A call that resolves means: durable, safe to acknowledge. A call that
- * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls
- * of one receiver become durable in the order they were made. Waiting is backpressure: a receiver does not
- * read further ahead than a few outstanding calls.
+ * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls of
+ * one receiver become durable in the order they were made. Waiting is backpressure: a receiver
+ * reads no further ahead than a few outstanding calls.
  */
 export interface Intake {
   /** Takes events; an empty list with a position moves the position alone. */
