@@ -19,9 +19,21 @@ interface FactoryBase<Kind extends string, Schema extends z.ZodType> {
   readonly config: Schema;
 }
 
+/** A format that a receiver will ask its context for. */
+export interface FormatUse {
+  readonly name: string;
+  /**
+   * What the receiver will pass to `context.format`: options of its own configuration under the
+   * names they have there, so that a problem in them is reported where the operator wrote them.
+   */
+  readonly config?: Readonly<Record<string, unknown>>;
+}
+
 /** Makes receivers. `create` only keeps what it is given; work begins with `start`. */
 export interface ReceiverFactory<Schema extends z.ZodType = z.ZodType>
   extends FactoryBase<"receiver", Schema> {
+  /** The formats it uses under a configuration: they are loaded, and their options checked. */
+  formats?(config: z.output<Schema>): readonly FormatUse[];
   create(config: z.output<Schema>, context: ComponentContext, intake: Intake): Receiver;
 }
 
