@@ -9,6 +9,11 @@ export interface FramePosition {
   readonly source: string;
   /** Byte offset of the frame's first byte in that stream. */
   readonly offset: number;
+  /**
+   * When the receiver took the frame in, in milliseconds since the epoch, where it says so. A format
+   * has no clock: this decides the year of a time that has none, and nothing that an id derives from.
+   */
+  readonly receivedAt?: number;
 }
 
 /** What came out of one frame: nothing yet, events, or records with their exact JSON text. */
