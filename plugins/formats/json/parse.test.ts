@@ -1,0 +1,68 @@
+import t from "tap";
+import { type ParsedObject, parseObject } from "./parse.ts";
+
+const limits = { bytesMax: 1024, depthMax: 4 };
+
+function parse(text: string): ParsedObject | undefined {
+  return parseObject(new TextEncoder().encode(text), limits);
+}
+
+t.test("parseObject() reads an object, with or without a byte order mark", async (t) => {
+  t.same(parse('{"a":[1,{"b":"ü"}]}'), { root: { a: [1, { b: "ü" }] } });
+  t.same(parse('\ufeff{"a":1}'), { root: { a: 1 } });
+});
+
+t.test("parseObject() answers nothing for a blank frame", async (t) => {
+  t.equal(parse(""), undefined);
+  t.equal(parse(" \r"), undefined);
+});
+
+t.test("parseObject() keeps every digit of numbers that a double would round", async (t) => {
+  const numbers =
+    '{"big":12345678901234567890,"huge":1e400,"tiny":1e-400,"pi":3.14159265358979312}';
+  t.same(parse(numbers)?.root, {
+    big: "12345678901234567890",
+    huge: "1e400",
+    tiny: "1e-400",
+    pi: "3.14159265358979312",
+  });
+});
+
+t.test("parseObject() leaves numbers alone that survive, and digits inside strings", async (t) => {
+  const text = '{"max":9007199254740991,"e":1.5e3,"s":"12345678901234567890 \\" 1e999","z":0e5}';
+  t.same(parse(text)?.root, {
+    max: 9007199254740991,
+    e: 1500,
+    s: '12345678901234567890 " 1e999',
+    z: 0,
+  });
+});
+
+t.test("parseObject() hands out the text of an object that names a member twice", async (t) => {
+  const text = '{"user":"alice","a":{"b":1,"b":2},"user":"mallory"}';
+  t.same(parse(text), { root: { user: "mallory", a: { b: 2 } }, ambiguous: text });
+  t.equal(parse('{"a":{"b":1},"c":{"b":"x:y"}}')?.ambiguous, undefined);
+});
+
+t.test("parseObject() keeps members called __proto__ and constructor as members", async (t) => {
+  const root = parse('{"__proto__":{"admin":true},"constructor":1}')?.root ?? {};
+  t.equal(Object.getPrototypeOf(root), Object.prototype);
+  t.same(Object.keys(root), ["__proto__", "constructor"]);
+  t.equal(({} as { admin?: boolean }).admin, undefined);
+});
+
+t.test("parseObject() rejects what it cannot read, and says why", async (t) => {
+  const cases: [string | Uint8Array, string][] = [
+    ["[1]", "Is JSON, but no object"],
+    ["null", "Is JSON, but no object"],
+    ['{"a":', "Is not JSON"],
+    ['{"password":hunter2}', "Is not JSON"],
+    ['{"a":[[[[1]]]]}', "Is nested 5 deep: the limit is 4"],
+    [`{"a":"${"x".repeat(1024)}"}`, "Is 1032 bytes long: the limit is 1024"],
+    [Uint8Array.of(0x7b, 0x22, 0xe4, 0x22, 0x3a, 0x31, 0x7d), "Is not UTF-8"],
+  ];
+  for (const [frame, message] of cases) {
+    const bytes = typeof frame === "string" ? new TextEncoder().encode(frame) : frame;
+    t.throws(() => parseObject(bytes, limits), { name: "RejectedInput", message });
+  }
+});

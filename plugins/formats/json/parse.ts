@@ -1,0 +1,133 @@
+// One frame of JSON text -> one object that loses nothing: numbers that JavaScript would round become
+// text, and a text that names a member twice says so.
+
+import { Buffer, isUtf8 } from "node:buffer";
+import { type Json, type JsonObject, RejectedInput } from "../../sdk/index.ts";
+import { isObject } from "../../sdk/mapping-path.ts";
+
+/** Limits of a frame. */
+export interface Limits {
+  readonly bytesMax: number;
+  readonly depthMax: number;
+}
+
+/** A parsed frame. */
+export interface ParsedObject {
+  readonly root: JsonObject;
+  /** The whole text, where a member is named twice: the object holds only the last of them. */
+  readonly ambiguous?: string;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+const OPEN_BRACKET = 0x5b;
+const CLOSE_BRACKET = 0x5d;
+const COLON = 0x3a;
+// A double holds 15 decimal digits exactly; longer numbers are looked at one by one.
+const EXACT_DIGITS = 15;
+
+/** Parses a frame; undefined for a blank one. Throws RejectedInput with the reason otherwise. */
+export function parseObject(frame: Uint8Array, limits: Limits): ParsedObject | undefined {
+  if (frame.length > limits.bytesMax) {
+    throw new RejectedInput(`Is ${frame.length} bytes long: the limit is ${limits.bytesMax}`);
+  }
+  if (!isUtf8(frame)) throw new RejectedInput("Is not UTF-8");
+  const bom = frame[0] === 0xef && frame[1] === 0xbb && frame[2] === 0xbf;
+  const bytes = bom ? frame.subarray(3) : frame;
+  const shape = inspect(bytes);
+  if (shape.depth > limits.depthMax) {
+    throw new RejectedInput(`Is nested ${shape.depth} deep: the limit is ${limits.depthMax}`);
+  }
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+  let root: Json;
+  try {
+    root = JSON.parse(text);
+    // Only now, since valid JSON is quick to search and any other text need not be.
+    if (shape.longNumbers) root = JSON.parse(quoteInexact(text));
+  } catch (error) {
+    if (text.trim() === "") return undefined;
+    // The parser's own message quotes the text, which may hold a secret.
+    throw new RejectedInput("Is not JSON", { cause: error });
+  }
+  if (!isObject(root)) throw new RejectedInput("Is JSON, but no object");
+  return countMembers(root) < shape.members ? { root, ambiguous: text } : { root };
+}
+
+interface Shape {
+  readonly depth: number;
+  /** Colons outside strings: in valid JSON, the number of members. */
+  readonly members: number;
+  /** Whether some number may not survive as a double. */
+  readonly longNumbers: boolean;
+}
+
+function inspect(bytes: Uint8Array): Shape {
+  let depth = 0;
+  let deepest = 0;
+  let members = 0;
+  let digits = 0;
+  let longNumbers = false;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte === QUOTE) {
+      at = endOfString(bytes, at);
+      continue;
+    }
+    if (byte >= 0x30 && byte <= 0x39) {
+      if (++digits > EXACT_DIGITS) longNumbers = true;
+      continue;
+    }
+    // A point goes on with the number, an exponent may leave the range of doubles.
+    if (byte === 0x2e) continue;
+    if (digits > 0 && (byte | 0x20) === 0x65) longNumbers = true;
+    digits = 0;
+    if (byte === COLON) members++;
+    else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++depth > deepest) deepest = depth;
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
+  }
+  return { depth: deepest, members, longNumbers };
+}
+
+/** Where the string that begins at `from` ends; the end of the text when it does not. */
+function endOfString(bytes: Uint8Array, from: number): number {
+  for (let at = from + 1; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at;
+    if (byte === BACKSLASH) at++;
+  }
+  return bytes.length;
+}
+
+// A string, to step over it, or a number.
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/gs;
+
+function quoteInexact(text: string): string {
+  return text.replace(TOKEN, (token) => token[0] === '"' || survives(token) ? token : `"${token}"`);
+}
+
+function survives(token: string): boolean {
+  const value = Number(token);
+  const mantissa = token.replace(/[eE].*$/, "").replace(/\D/g, "").replace(/^0+/, "");
+  if (mantissa.length > EXACT_DIGITS) return String(value) === token;
+  return Number.isFinite(value) && (value !== 0 || mantissa === "");
+}
+
+function countMembers(value: Json): number {
+  let count = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) {
+      if (typeof item === "object" && item !== null) count += countMembers(item);
+    }
+    return count;
+  }
+  const object = value as JsonObject;
+  for (const key of Object.keys(object)) {
+    count++;
+    const member = object[key];
+    if (typeof member === "object" && member !== null) count += countMembers(member);
+  }
+  return count;
+}
