@@ -39,5 +39,3 @@ export function compactJson(bytes: Uint8Array): Uint8Array {
 export function isSpace(byte: number): boolean {
   return byte === SPACE || byte === LF || byte === CR || byte === TAB;
 }
-
-export { RecordSplitter, splitRecords } from "./record-splitter.ts";

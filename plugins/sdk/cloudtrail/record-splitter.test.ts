@@ -1,5 +1,6 @@
 import t from "tap";
-import { compactJson, RecordSplitter, splitRecords } from "./json-text.ts";
+import { compactJson } from "./json-text.ts";
+import { RecordSplitter, splitRecords } from "./record-splitter.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

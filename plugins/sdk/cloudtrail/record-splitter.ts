@@ -1,42 +1,9 @@
 // Cuts records out of a file's bytes by following only strings and brackets: what is inside a record
 // is checked by whoever parses it. Receiver `cloudtrail` reads its files through this.
 
+import { CarriedText } from "./carried-text.ts";
 import { isSpace } from "./json-text.ts";
-
-/** What a split refuses, so that no input takes memory or time without end. */
-export interface SplitLimits {
-  /** Longest record; a longer one is skipped and reported. */
-  readonly recordBytesMax: number;
-  /** Deepest nesting inside a record; a deeper one is skipped and reported. */
-  readonly depthMax: number;
-  /** Longest text in all; what follows is not looked at. */
-  readonly bytesMax: number;
-}
-
-/**
- * CloudTrail's records have at most 256 KB (1 MB in large event data stores) and nest below 30; its
- * files have at most 50 MB, so 256 MiB is far from any real one and still ends a gzip bomb.
- */
-export const SPLIT_LIMITS: SplitLimits = {
-  recordBytesMax: 1024 * 1024,
-  depthMax: 128,
-  bytesMax: 256 * 1024 * 1024,
-};
-
-/** Raw bytes kept of what cannot be split. */
-export const EXCERPT_BYTES_MAX = 256 * 1024;
-
-/** One record's text, or, with `problem`, bytes that are no record (at most EXCERPT_BYTES_MAX). */
-export interface Span {
-  /** Where it begins in the whole text. */
-  readonly offset: number;
-  /** A view of the block it was found in, or memory of its own. */
-  readonly bytes: Uint8Array;
-  /** Why this is no record. */
-  readonly problem?: string;
-  /** True where the text ended too early: more of it may yet come. */
-  readonly cut?: boolean;
-}
+import { EXCERPT_BYTES_MAX, type Span, SPLIT_LIMITS, type SplitLimits } from "./span.ts";
 
 const LF = 0x0a;
 const QUOTE = 0x22;
@@ -64,8 +31,6 @@ const PROBLEMS_MAX = 100;
 /** The byte order mark, which some editors put first. */
 const MARK: readonly number[] = [0xef, 0xbb, 0xbf];
 
-const NONE = new Uint8Array(0);
-
 /** Splits a whole text at once; see RecordSplitter. */
 export function splitRecords(bytes: Uint8Array, limits: Partial<SplitLimits> = {}): Span[] {
   const splitter = new RecordSplitter(limits);
@@ -81,23 +46,14 @@ export function splitRecords(bytes: Uint8Array, limits: Partial<SplitLimits> = {
 export class RecordSplitter {
   readonly #limits: SplitLimits;
   #state: State = "top";
-  /** The bytes at hand: what is carried over from the last block, then the present one. */
-  #bytes: Uint8Array = NONE;
-  /** Offset of `#bytes` in the whole text. */
-  #base = 0;
-  /** Index of the next byte to look at. */
-  #next = 0;
-  /** Index where the present value begins; everything from here is carried over. */
-  #start = 0;
-  /** Begin of the present value once it is too long to be carried. */
-  #tooLong: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  readonly #text = new CarriedText();
   #depth = 0;
   #deepest = 0;
   #inString = false;
   /** Lists within lists; records are taken out of each. */
   #listDepth = 0;
   #listInObject = false;
-  /** In an object: where its last own string lies, the last own byte that is no space … */
+  /** In an object: the offsets of its last own string, the last own byte that is no space … */
   #keyStart = 0;
   #keyEnd = 0;
   #lastByte = 0;
@@ -114,12 +70,16 @@ export class RecordSplitter {
 
   /** Takes the next block, and answers the spans that end in it, in order. */
   push(block: Uint8Array): readonly Span[] {
+    const text = this.#text;
+    const { recordBytesMax, bytesMax } = this.#limits;
     this.#spans = [];
-    this.#join(block);
-    if (this.#state !== "stopped" && this.#base + this.#bytes.length > this.#limits.bytesMax) {
-      this.#stop(this.#start, `Text is longer than ${this.#limits.bytesMax} bytes`);
+    const isValue = this.#state === "member" || this.#state === "object";
+    text.join(block, isValue ? recordBytesMax : EXCERPT_BYTES_MAX);
+    if (this.#state === "stopped") text.next = text.bytes.length;
+    else if (text.base + text.bytes.length > bytesMax) {
+      this.#stop(text.start, `Text is longer than ${bytesMax} bytes`);
     }
-    while (this.#next < this.#bytes.length && this.#state !== "stopped") {
+    while (text.next < text.bytes.length) {
       if (this.#state === "member") this.#walkMember();
       else if (this.#state === "list") this.#walkList();
       else if (this.#state === "object") this.#walkObject();
@@ -129,89 +89,39 @@ export class RecordSplitter {
     return this.#spans;
   }
 
-  /** Says that the text has ended; answers what was left over, as spans with a problem. */
+  /** Says that the text has ended; answers what was left over, as a span with a problem. */
   end(): readonly Span[] {
-    this.#spans = [];
-    const rest = this.#excerpt();
-    if (this.#state === "stopped") this.#spans.push({ ...rest, problem: this.#stopReason });
-    else if (this.#state === "junk") this.#spans.push({ ...rest, problem: "Text is not JSON" });
-    else if (this.#state !== "top") {
-      this.#spans.push({ ...rest, problem: `Text ends inside a ${this.#inside()}`, cut: true });
-    }
+    const state = this.#state;
     this.#state = "top";
-    return this.#spans;
-  }
-
-  #inside(): string {
-    if (this.#state === "list") return "list of records";
-    return this.#listSeen && this.#state === "object" ? "log file" : "record";
-  }
-
-  /** Makes the carried bytes and the block one. Copying a block costs less than looking at two. */
-  #join(block: Uint8Array): void {
-    if (this.#start > 0 || this.#bytes.length === 0) {
-      this.#bytes = this.#bytes.subarray(this.#start);
-    }
-    this.#base += this.#start;
-    this.#next -= this.#start;
-    this.#keyStart -= this.#start;
-    this.#keyEnd -= this.#start;
-    this.#start = 0;
-    this.#dropTooLong();
-    if (this.#bytes.length === 0) {
-      this.#bytes = block;
-      return;
-    }
-    const joined = new Uint8Array(this.#bytes.length + block.length);
-    joined.set(this.#bytes);
-    joined.set(block, this.#bytes.length);
-    this.#bytes = joined;
-  }
-
-  /** Keeps only the excerpt of a value, or of junk, that is longer than may be carried. */
-  #dropTooLong(): void {
-    const isValue = this.#state === "member" || this.#state === "object";
-    const bytesMax = isValue ? this.#limits.recordBytesMax : EXCERPT_BYTES_MAX;
-    if (this.#bytes.length <= bytesMax && this.#tooLong === undefined) return;
-    this.#tooLong ??= this.#excerpt();
-    // An object's key may lie across the end of the block; the longest looked for is "Records".
-    const drop = Math.max(0, this.#bytes.length - 16);
-    this.#bytes = this.#bytes.subarray(drop);
-    this.#base += drop;
-    this.#next -= drop;
-    this.#keyStart -= drop;
-    this.#keyEnd -= drop;
-  }
-
-  #excerpt(): { offset: number; bytes: Uint8Array } {
-    if (this.#tooLong !== undefined) return this.#tooLong;
-    const bytes = this.#bytes.slice(this.#start, this.#start + EXCERPT_BYTES_MAX);
-    return { offset: this.#base + this.#start, bytes };
+    if (state === "top") return [];
+    const rest = this.#text.excerpt();
+    if (state === "stopped") return [{ ...rest, problem: this.#stopReason }];
+    if (state === "junk") return [{ ...rest, problem: "Text is not JSON" }];
+    const between = state === "list" || (state === "object" && this.#listSeen);
+    const inside = between ? "log file" : "record";
+    return [{ ...rest, problem: `Text ends inside a ${inside}`, cut: true }];
   }
 
   /** Ends the walk: all from index `start` on is one unreadable rest. */
   #stop(start: number, reason: string): void {
-    this.#start = Math.min(start, this.#bytes.length);
-    this.#next = this.#bytes.length;
+    this.#text.start = Math.min(start, this.#text.bytes.length);
+    this.#text.next = this.#text.bytes.length;
     this.#state = "stopped";
     this.#stopReason = reason;
   }
 
   /** Gives the value that ends before index `end`, and goes on in `state`. */
   #give(end: number, state: State, problem = this.#limitProblem(end)): void {
+    const text = this.#text;
     if (problem === undefined) {
-      const bytes = this.#bytes.subarray(this.#start, end);
-      this.#spans.push({ offset: this.#base + this.#start, bytes });
+      const bytes = text.bytes.subarray(text.start, end);
+      this.#spans.push({ offset: text.base + text.start, bytes });
       this.#problems = 0;
     } else {
-      const { offset, bytes } = this.#excerpt();
-      const length = this.#base + end - offset;
-      this.#spans.push({ offset, bytes: bytes.subarray(0, length), problem });
+      this.#spans.push({ ...text.excerpt(end), problem });
       this.#problems++;
     }
-    this.#tooLong = undefined;
-    this.#next = end;
-    this.#start = end;
+    text.begin(end);
     this.#state = state;
     if (this.#problems >= PROBLEMS_MAX) {
       this.#stop(end, `Text holds no records: ${PROBLEMS_MAX} pieces on end were unreadable`);
@@ -220,7 +130,7 @@ export class RecordSplitter {
 
   #limitProblem(end: number): string | undefined {
     const { recordBytesMax, depthMax } = this.#limits;
-    if (this.#tooLong !== undefined || end - this.#start > recordBytesMax) {
+    if (this.#text.tooLong !== undefined || end - this.#text.start > recordBytesMax) {
       return `Record is longer than ${recordBytesMax} bytes`;
     }
     return this.#deepest > depthMax ? `Record nests deeper than ${depthMax} levels` : undefined;
@@ -228,54 +138,57 @@ export class RecordSplitter {
 
   #begin(state: State, at: number): void {
     this.#state = state;
-    this.#start = at;
-    this.#next = at + 1;
+    this.#text.begin(at);
+    this.#text.next = at + 1;
     this.#depth = 1;
     this.#deepest = 1;
     this.#inString = false;
   }
 
-  #walkTop(): void {
-    const bytes = this.#bytes;
-    let i = this.#next;
+  /** Steps over spaces and commas to the next byte; undefined where the block ends before one. */
+  #skip(): number | undefined {
+    const { bytes } = this.#text;
+    let i = this.#text.next;
     while (i < bytes.length && (isSpace(bytes[i]!) || bytes[i] === COMMA)) i++;
-    this.#start = i;
-    this.#next = i;
-    if (i === bytes.length) return;
-    if (bytes[i] === OPEN) {
-      this.#begin("object", i);
+    this.#text.begin(i);
+    return bytes[i];
+  }
+
+  #walkTop(): void {
+    const byte = this.#skip();
+    const { next, base } = this.#text;
+    if (byte === undefined) return;
+    if (byte === OPEN) {
+      this.#begin("object", next);
       this.#lastByte = OPEN;
       this.#listNext = false;
       this.#listSeen = false;
-    } else if (bytes[i] === OPEN_LIST) this.#beginList(i + 1, false);
-    else if (bytes[i] === MARK[this.#base + i]) this.#start = this.#next = i + 1;
-    else this.#begin("junk", i);
+    } else if (byte === OPEN_LIST) this.#beginList(next + 1, false);
+    else if (byte === MARK[base + next]) this.#text.begin(next + 1);
+    else this.#begin("junk", next);
   }
 
   #beginList(at: number, inObject: boolean): void {
     this.#state = "list";
-    this.#start = this.#next = at;
-    this.#tooLong = undefined;
+    this.#text.begin(at);
     this.#listDepth = 1;
     this.#listInObject = inObject;
   }
 
   #walkList(): void {
-    const bytes = this.#bytes;
-    let i = this.#next;
-    while (i < bytes.length && (isSpace(bytes[i]!) || bytes[i] === COMMA)) i++;
-    this.#start = this.#next = i;
-    if (i === bytes.length) return;
-    if (bytes[i] === OPEN) this.#begin("member", i);
-    else if (bytes[i] === OPEN_LIST && this.#listDepth < this.#limits.depthMax) {
+    const byte = this.#skip();
+    const { next } = this.#text;
+    if (byte === undefined) return;
+    if (byte === OPEN) this.#begin("member", next);
+    else if (byte === OPEN_LIST && this.#listDepth < this.#limits.depthMax) {
       this.#listDepth++;
-      this.#start = this.#next = i + 1;
-    } else if (bytes[i] === CLOSE_LIST) this.#endList(i + 1);
-    else this.#stop(i, "List of records holds something else");
+      this.#text.begin(next + 1);
+    } else if (byte === CLOSE_LIST) this.#endList(next + 1);
+    else this.#stop(next, "List of records holds something else");
   }
 
   #endList(at: number): void {
-    this.#start = this.#next = at;
+    this.#text.begin(at);
     if (--this.#listDepth > 0) return;
     this.#state = this.#listInObject ? "object" : "top";
     this.#lastByte = CLOSE_LIST;
@@ -285,18 +198,15 @@ export class RecordSplitter {
 
   /** The hot loop: one record of a list, from where it stands to its closing bracket. */
   #walkMember(): void {
-    const bytes = this.#bytes;
+    const { bytes } = this.#text;
     const length = bytes.length;
-    let i = this.#next;
+    let i = this.#text.next;
     let depth = this.#depth;
     let deepest = this.#deepest;
-    let inString = this.#inString;
+    if (this.#inString) i = endOfString(bytes, i);
     while (i < length) {
       const byte = bytes[i++]!;
-      if (inString) {
-        if (byte === QUOTE) inString = false;
-        else if (byte === BACKSLASH) i++;
-      } else if (byte === QUOTE) inString = true;
+      if (byte === QUOTE) i = endOfString(bytes, i);
       else if (byte < OPEN_LIST) continue;
       else if (byte === OPEN || byte === OPEN_LIST) {
         if (++depth > deepest) deepest = depth;
@@ -304,8 +214,8 @@ export class RecordSplitter {
     }
     this.#deepest = deepest;
     this.#depth = depth;
-    this.#inString = inString;
-    this.#next = i;
+    this.#inString = i > length;
+    this.#text.next = i > length ? i - 1 : i;
     if (depth === 0) this.#give(i, "list");
   }
 
@@ -314,12 +224,13 @@ export class RecordSplitter {
    * file of one record a line, must not take the following lines with it.
    */
   #walkObject(): void {
-    const bytes = this.#bytes;
-    while (this.#next < bytes.length && this.#state === "object") {
-      const i = this.#next++;
+    const text = this.#text;
+    const { bytes } = text;
+    while (text.next < bytes.length && this.#state === "object") {
+      const i = text.next++;
       const byte = bytes[i]!;
       if (this.#inString) {
-        if (byte === BACKSLASH) this.#next++;
+        if (byte === BACKSLASH) text.next++;
         else if (byte === QUOTE) this.#endString(i);
         else if (byte === LF) this.#breakLine(i + 1);
         continue;
@@ -337,7 +248,7 @@ export class RecordSplitter {
   #walkObjectPart(byte: number, i: number): void {
     if (byte === QUOTE) {
       this.#inString = true;
-      if (this.#depth === 1) this.#keyStart = i + 1;
+      if (this.#depth === 1) this.#keyStart = this.#text.base + i + 1;
     } else if (byte === OPEN_LIST && this.#listNext) {
       this.#listNext = false;
       this.#beginList(i + 1, true);
@@ -351,23 +262,22 @@ export class RecordSplitter {
 
   #endString(at: number): void {
     this.#inString = false;
-    if (this.#depth === 1) this.#keyEnd = at;
+    if (this.#depth === 1) this.#keyEnd = this.#text.base + at;
   }
 
   #isListKey(): boolean {
-    return LIST_KEYS.some((key) => {
-      if (this.#keyEnd - this.#keyStart !== key.length || this.#keyStart < 0) return false;
-      return key.every((byte, i) => this.#bytes[this.#keyStart + i] === byte);
-    });
+    const { base, bytes } = this.#text;
+    const length = this.#keyEnd - this.#keyStart;
+    return LIST_KEYS.some((key) =>
+      key.length === length && key.every((byte, i) => bytes[this.#keyStart - base + i] === byte)
+    );
   }
 
   /** A log file's object holds nothing else that is kept; any other object is a record. */
   #endObject(end: number): void {
     if (!this.#listSeen) return this.#give(end, "top");
     this.#state = "top";
-    this.#start = this.#next = end;
-    this.#tooLong = undefined;
-    this.#listSeen = false;
+    this.#text.begin(end);
   }
 
   /** The present object broke off in the line before index `at`. */
@@ -376,17 +286,28 @@ export class RecordSplitter {
   }
 
   #walkJunk(): void {
-    const bytes = this.#bytes;
-    while (this.#next < bytes.length) {
-      const first = bytes[this.#next];
-      const startsLine = bytes[this.#next - 1] === LF;
-      if (startsLine && (first === OPEN || first === OPEN_LIST)) {
-        return this.#give(this.#next, "top", "Text is not JSON");
+    const text = this.#text;
+    const { bytes } = text;
+    while (text.next < bytes.length) {
+      const first = bytes[text.next];
+      if (bytes[text.next - 1] === LF && (first === OPEN || first === OPEN_LIST)) {
+        return this.#give(text.next, "top", "Text is not JSON");
       }
-      const lineEnd = bytes.indexOf(LF, this.#next);
-      this.#next = lineEnd < 0 ? bytes.length : lineEnd + 1;
+      const lineEnd = bytes.indexOf(LF, text.next);
+      text.next = lineEnd < 0 ? bytes.length : lineEnd + 1;
     }
   }
+}
+
+/** Index behind the string's closing quote; past the end plus one where the block ends inside it. */
+function endOfString(bytes: Uint8Array, from: number): number {
+  let i = from;
+  while (i < bytes.length) {
+    const byte = bytes[i++]!;
+    if (byte === QUOTE) return i;
+    if (byte === BACKSLASH) i++;
+  }
+  return i + 1;
 }
 
 function char(byte: number): string {

@@ -6,7 +6,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { formatEventTime, parseEventTime } from "./event-time.ts";
-import { splitRecords } from "./json-text.ts";
+import { splitRecords } from "./record-splitter.ts";
 import { recordTime, validateOwnRecord, validateRecord } from "./validate.ts";
 
 const OWN = {
