@@ -1,0 +1,171 @@
+// One process per queue folder: a file `lock` that names its owner. A lock whose owner has died is
+// taken over; two processes that try at once cannot both succeed.
+//
+// Taking over needs a second lock, named after the dead owner, while the first is looked at again
+// and replaced: so only one process at a time can replace a given owner's lock. If that process
+// dies too, its own lock is stale in turn and taken over the same way.
+
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import process from "node:process";
+import { crc32 } from "node:zlib";
+import { isMap } from "./codec.ts";
+import { errorCode } from "./files.ts";
+import type { Files } from "./files.ts";
+
+/** Another process has the folder open. */
+export class QueueLockedError extends Error {
+  override readonly name = "QueueLockedError";
+  readonly code = "CAIRN_QUEUE_LOCKED";
+  /** The owner's process id. */
+  readonly pid: number;
+  constructor(directory: string, pid: number, hint = "") {
+    super(`Cannot open queue "${directory}": locked by process ${pid}${hint}`);
+    this.pid = pid;
+  }
+}
+
+interface Owner {
+  readonly pid: number;
+  /** Tells this process from a later one with the same number: boot and start time. */
+  readonly incarnation: string | undefined;
+}
+
+// Between making a lock and writing its owner lie microseconds; a lock that stays empty this long
+// was left by a crash.
+const EMPTY_TRIES = 20;
+const EMPTY_WAIT_MS = 10;
+// Each level is a process that died while it took over; nobody has this many.
+const DEPTH_MAX = 8;
+
+/** Takes the lock; resolves with the function that gives it back. Throws QueueLockedError. */
+export async function lock(files: Files, directory: string): Promise<() => Promise<void>> {
+  const me: Owner = { pid: process.pid, incarnation: await incarnation(files, process.pid) };
+  const path = join(directory, "lock");
+  await acquire(files, { directory, path, me, depth: 0 });
+  return () => release(files, path, me);
+}
+
+interface Attempt {
+  readonly directory: string;
+  readonly path: string;
+  readonly me: Owner;
+  readonly depth: number;
+}
+
+async function acquire(files: Files, attempt: Attempt): Promise<void> {
+  const { path, me } = attempt;
+  if (attempt.depth > DEPTH_MAX) throw new Error(`Cannot lock "${path}": too many stale locks`);
+  for (;;) {
+    if (await create(files, path, me)) return;
+    const held = await readOwner(files, path);
+    if (held === undefined) continue;
+    await refuseLiving(files, attempt, held.owner);
+    // The claim's name is the stale lock's content: a claim never serves for another lock.
+    const claim = `${path}.${crc32(held.bytes).toString(16)}`;
+    await acquire(files, { ...attempt, path: claim, depth: attempt.depth + 1 });
+    try {
+      const again = await readOwner(files, path);
+      if (again !== undefined && again.bytes.equals(held.bytes)) await files.remove(path);
+    } finally {
+      await release(files, claim, me);
+    }
+  }
+}
+
+async function create(files: Files, path: string, me: Owner): Promise<boolean> {
+  let file;
+  try {
+    file = await files.open(path, "create");
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
+  try {
+    await file.write(Buffer.from(JSON.stringify(me)), 0);
+    return true;
+  } catch (error) {
+    await files.remove(path).catch(() => {});
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** The lock's owner (undefined where its content is no owner's), or undefined when it has gone. */
+async function readOwner(
+  files: Files,
+  path: string,
+): Promise<{ bytes: Buffer; owner: Owner | undefined } | undefined> {
+  for (let tries = 1;; tries++) {
+    let bytes: Buffer;
+    try {
+      bytes = Buffer.from(await files.readFile(path));
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    }
+    const owner = parseOwner(bytes);
+    if (owner !== undefined || tries === EMPTY_TRIES) return { bytes, owner };
+    await new Promise((resolve) => setTimeout(resolve, EMPTY_WAIT_MS));
+  }
+}
+
+function parseOwner(bytes: Buffer): Owner | undefined {
+  try {
+    const value: unknown = JSON.parse(bytes.toString());
+    if (!isMap(value) || !Number.isSafeInteger(value.pid) || Number(value.pid) < 1) {
+      return undefined;
+    }
+    const known = typeof value.incarnation === "string" ? value.incarnation : undefined;
+    return { pid: Number(value.pid), incarnation: known };
+  } catch {
+    return undefined;
+  }
+}
+
+async function refuseLiving(
+  files: Files,
+  { directory, path, me }: Attempt,
+  owner: Owner | undefined,
+): Promise<void> {
+  if (owner === undefined) return;
+  if (owner.incarnation !== undefined && me.incarnation !== undefined) {
+    if (await incarnation(files, owner.pid) !== owner.incarnation) return;
+    throw new QueueLockedError(directory, owner.pid);
+  }
+  // Without /proc a later process with the same number cannot be told from the owner.
+  if (owner.pid !== process.pid && !mayLive(owner.pid)) return;
+  const hint = `; if that is no Cairn process, remove "${path}"`;
+  throw new QueueLockedError(directory, owner.pid, hint);
+}
+
+function mayLive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return errorCode(error) !== "ESRCH";
+  }
+}
+
+/** Boot id and start time of a living process; undefined where there is none or no /proc. */
+async function incarnation(files: Files, pid: number): Promise<string | undefined> {
+  try {
+    const boot = Buffer.from(await files.readFile("/proc/sys/kernel/random/boot_id")).toString();
+    const stat = Buffer.from(await files.readFile(`/proc/${pid}/stat`)).toString();
+    // The program's name stands in parentheses and may hold spaces; what follows has fixed places.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie holds no files any more.
+    return fields[0] === "Z" || fields[0] === "X" ? undefined : `${boot.trim()}/${fields[19]}`;
+  } catch {
+    return undefined;
+  }
+}
+
+async function release(files: Files, path: string, me: Owner): Promise<void> {
+  const held = await readOwner(files, path);
+  if (held?.owner?.pid === me.pid && held.owner.incarnation === me.incarnation) {
+    await files.remove(path);
+  }
+}

@@ -1,0 +1,390 @@
+// The queue: one durable log on disk, written by a pipeline, read by one cursor for each exporter.
+// This comment is the specification of format version 1.
+//
+// Constraints
+// - An acknowledged append survives the process and the power: its frame was fdatasynced, and the
+//   names on the way to it fsynced. One append is in one frame, with its receiver's position.
+// - Sequences number records, from 1, without gaps; a sequence is never given out twice once its
+//   record was acknowledged. `stored` in the books is the next sequence minus 1.
+// - Damage costs the frame it is in and nothing else. Every frame can be read by itself.
+// - Everything inside frames and headers is plain MessagePack: maps, arrays, strings, bins, nil, and
+//   numbers (whole numbers beyond 32 bits are float64). No extension types.
+// - Integers outside MessagePack are big-endian, unsigned. CRC-32 is zlib's.
+//
+// Folder
+//   lock                      JSON {pid, incarnation}; see lock.ts
+//   <20 digits>.seg           segments; the number grows, and may skip
+//   cursors/<name>.a, .b      one checkpoint for each cursor, name percent-encoded; see checkpoint.ts
+//   end.a, end.b              checkpoint {next}: a sequence that was reached when the queue was closed
+//   quarantine/*.bin          bytes of damaged frames: <segment>-<offset>-<length>.bin
+//   *.broken                  files that could not be read, out of the way
+//
+// Segment: its header twice, one copy behind the other, then frames up to the end of the file.
+//   Header   0  8  "CAIRNSEG"
+//            8  4  CRC-32 of all that follows in this copy
+//           12  4  format version
+//           16  4  length of the payload
+//           20     payload {codec: "msgpack", base, at, totals, positions}: the sequence of the first
+//                  record; when it was begun, ms since the epoch; the books and all receivers'
+//                  positions before the first frame
+//   Later versions keep the first 20 bytes and what the CRC covers, so that an older Cairn can tell.
+//   A segment ends, in sequences, where the next one's base is: frames from there on were taken back.
+//
+// Frame: what one fdatasync made durable, of all appends that waited for it.
+//            0  4  F7 43 52 4E; F7 is never in UTF-8, so record text cannot look like a frame
+//            4  4  CRC-32 of all that follows
+//            8  4  length of the payload, at most 64 MiB with these 32 bytes
+//           12  4  number of records
+//           16  8  sequence of the first record, or of the next one to come where there is none
+//           24  4  offset of this frame in its segment
+//           28  2  flags, 0
+//           30  2  low 16 bits of the segment's number
+//           32     payload {at, totals, positions, routes, entries}
+//   at         when it was written, ms since the epoch
+//   totals     [received, filtered, duplicate, rejected] since the queue was made, this frame included
+//   positions  [[receiver, JSON text of what changed]…], in order; a null member removes the key
+//   routes     [[account, region, category]…]
+//   entries    [[id, time in ms, index into routes, bin: the record's JSON text]…]
+//
+// Recovery reads every header and the newest segment. Bytes behind the last whole frame are torn and
+// cut off, unless a cursor or `end` proves that they were acknowledged. Damage before a whole frame
+// is corrupt: stepped over to the next whole frame, its bytes copied to quarantine, the sequences
+// missing there counted as lost, by recovery in the newest segment and by cursors wherever they read.
+
+import { join } from "node:path";
+import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
+import type { Position } from "../../plugins/sdk/intake.ts";
+import type { Cursor } from "./cursor.ts";
+import { CursorFolder, findCursors } from "./cursor-folder.ts";
+import type { FoundCursors } from "./cursor-folder.ts";
+import { Checkpoint } from "./checkpoint.ts";
+import { isMap } from "./codec.ts";
+import { errorCode, errorText, realFiles } from "./files.ts";
+import type { Files } from "./files.ts";
+import { lock } from "./lock.ts";
+import { Quarantine } from "./quarantine.ts";
+import type { Quarantined } from "./quarantine.ts";
+import { RecordReader } from "./record-reader.ts";
+import { recover } from "./recover.ts";
+import type { RecoveryReport } from "./recover.ts";
+import { Retention } from "./retention.ts";
+import type { Dropped } from "./retention.ts";
+import type { Segment } from "./segment.ts";
+import { Writer } from "./writer.ts";
+import type { LogState } from "./writer.ts";
+
+export type { Dropped } from "./retention.ts";
+export type { Quarantined } from "./quarantine.ts";
+export type { RecoveryReport } from "./recover.ts";
+export { QueueLockedError } from "./lock.ts";
+export { QueueVersionError } from "./segment.ts";
+export { QueueWriteError } from "./writer.ts";
+
+/** One record to store. */
+export interface Entry {
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  readonly accountId: string;
+  readonly region: string;
+  readonly category: string;
+  /** Stored as they are; not to be changed until the append has settled. */
+  readonly bytes: Uint8Array;
+}
+
+/** The books of the way in: received = filtered + duplicate + rejected + stored. */
+export interface Counts {
+  readonly received: number;
+  readonly filtered: number;
+  readonly duplicate: number;
+  readonly rejected: number;
+  readonly stored: number;
+}
+
+/** What becomes durable together. */
+export interface Append {
+  /** May be empty: a position or counts alone. */
+  readonly entries: readonly Entry[];
+  /** Whose position it is. */
+  readonly receiver?: string;
+  /** Merged by top-level key into the receiver's position; null removes a key. */
+  readonly position?: Position;
+  /** Added to the books. */
+  readonly counts?: Partial<Omit<Counts, "stored">>;
+  /** Gives up waiting for room; a commit that is under way is waited for. */
+  readonly signal?: AbortSignal;
+}
+
+export interface QueueOptions {
+  readonly directory: string;
+  /** A segment is ended at this size, or at an eighth of `bytesMax` where that is less. */
+  readonly segmentBytesMax?: number;
+  readonly bytesMax?: number;
+  /** Records older than this are dropped, whatever `overflow` says. */
+  readonly ageMsMax?: number;
+  /** Free space that the queue leaves on its disk. */
+  readonly freeDiskBytesMin?: number;
+  /** At a limit, `block`: appends wait. `drop_oldest`: the oldest segments go. */
+  readonly overflow?: "block" | "drop_oldest";
+  readonly files?: Files;
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** How long appends wait before a full or failing disk is tried again; cursors wake them, too. */
+  readonly retryMs?: number;
+  readonly onDrop?: (dropped: Dropped) => void;
+  readonly onQuarantine?: (found: Quarantined) => void;
+}
+
+/** How the queue is doing. */
+export interface QueueStats {
+  /** Of all segments. */
+  readonly bytes: number;
+  readonly segments: number;
+  /** The oldest record still there; nextSequence where there is none. */
+  readonly oldestSequence: number;
+  readonly nextSequence: number;
+  /** Whether appends wait for room. */
+  readonly blocked: boolean;
+  /** How long the last commit took to reach the disk. */
+  readonly lastSyncMs: number;
+  /** What the disk refuses at the moment. */
+  readonly problem: string | undefined;
+}
+
+const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+const BYTES_MAX = 1024 * 1024 * 1024;
+const RETRY_MS = 1000;
+// How often an idle queue looks for records that are too old: often enough for limits of minutes.
+const EXPIRE_MS = 10_000;
+
+/** A durable log of records, open in this process only. */
+export class Queue {
+  /** What opening it found. */
+  readonly recovery: RecoveryReport;
+  readonly #unlock: () => Promise<void>;
+  readonly #state: LogState;
+  readonly #retention: Retention;
+  readonly #writer: Writer;
+  readonly #cursors: CursorFolder;
+  readonly #end: Checkpoint;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #closed: Promise<void> | undefined;
+
+  private constructor(options: QueueOptions, parts: Parts) {
+    const { files, directory, state, quarantine } = parts;
+    this.recovery = parts.recovery;
+    this.#unlock = parts.unlock;
+    this.#state = state;
+    this.#end = parts.end;
+    const bytesMax = options.bytesMax ?? BYTES_MAX;
+    const ageMsMax = options.ageMsMax ?? Number.POSITIVE_INFINITY;
+    this.#retention = new Retention(parts.segments, {
+      files,
+      directory,
+      limits: {
+        bytesMax,
+        ageMsMax,
+        freeDiskBytesMin: options.freeDiskBytesMin ?? 0,
+        overflow: options.overflow ?? "block",
+      },
+      clock: options.clock,
+      onDrop: (dropped) => options.onDrop?.(dropped),
+      roll: () => this.#writer.roll(),
+    });
+    this.#cursors = new CursorFolder(
+      { files, state, quarantine, retention: this.#retention },
+      directory,
+      parts.cursors,
+      () => this.#writer.wake(),
+    );
+    this.#writer = new Writer(state, {
+      files,
+      directory,
+      clock: options.clock,
+      segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, bytesMax / 8),
+      retryMs: options.retryMs ?? RETRY_MS,
+      retention: this.#retention,
+      onCommit: () => this.#cursors.grew(),
+    });
+    if (!Number.isFinite(ageMsMax)) return;
+    this.#timer = setInterval(() => this.#writer.expire(), EXPIRE_MS);
+    if (typeof this.#timer === "object") this.#timer.unref();
+  }
+
+  /**
+   * Opens a queue, making it where there is none. Throws QueueLockedError, QueueVersionError, and
+   * what the disk says where it cannot be written; never because of damage.
+   */
+  static async open(options: QueueOptions): Promise<Queue> {
+    const { directory, files = realFiles } = options;
+    let unlock: (() => Promise<void>) | undefined;
+    try {
+      await files.makeFolder(join(directory, "cursors"));
+      await files.syncFolder(join(directory, ".."));
+      unlock = await lock(files, directory);
+      return new Queue(options, await openParts(options, files, unlock));
+    } catch (error) {
+      await unlock?.().catch(() => {});
+      throw explain(directory, error);
+    }
+  }
+
+  /**
+   * Resolves when the batch is on disk, in the order of the calls, with the sequences it was given
+   * (`last` is `first - 1` for no entries). Rejects when it was not taken and will not be there
+   * later, so that it may be appended again: QueueWriteError, or the signal's reason. With
+   * `overflow: block` it waits for room.
+   */
+  append(append: Append): Promise<{ first: number; last: number }> {
+    return this.#writer.append(append);
+  }
+
+  /** A receiver's merged position, as of its last durable append. */
+  position(receiver: string): Position | undefined {
+    const position = this.#state.positions.get(receiver);
+    return position === undefined ? undefined : Object.fromEntries(position);
+  }
+
+  /** The books since the queue was made. */
+  counts(): Counts {
+    const [received, filtered, duplicate, rejected] = this.#state.totals;
+    return { received, filtered, duplicate, rejected, stored: this.#state.next - 1 };
+  }
+
+  /** The sequence that the next record gets. */
+  nextSequence(): number {
+    return this.#state.next;
+  }
+
+  /** The newest records, oldest of them first. */
+  async recent(limit: number): Promise<readonly StoredRecord[]> {
+    const records: StoredRecord[] = [];
+    await this.#readRecent(limit, (record) => records.push(record));
+    return records;
+  }
+
+  /** Ids of the newest records, oldest of them first; holds no more than a few records at a time. */
+  async recentIds(limit: number): Promise<readonly string[]> {
+    const ids: string[] = [];
+    await this.#readRecent(limit, (record) => ids.push(record.id));
+    return ids;
+  }
+
+  /** The cursor of that name; on first use it begins at the oldest record there is. */
+  cursor(name: string): Promise<Cursor> {
+    return this.#cursors.cursor(name);
+  }
+
+  /** Names of all cursors, used in this run or not. */
+  cursors(): readonly string[] {
+    return this.#cursors.names();
+  }
+
+  /** Removes the cursors not named: what only they had not read is let go. */
+  async retainCursors(names: readonly string[]): Promise<void> {
+    for (const name of this.#cursors.names()) {
+      if (!names.includes(name)) await this.#cursors.remove(name);
+    }
+  }
+
+  /** How it is doing now. */
+  stats(): QueueStats {
+    return {
+      bytes: this.#retention.bytes,
+      segments: this.#retention.segments.length,
+      oldestSequence: this.#retention.segments[0]?.base ?? this.#state.next,
+      nextSequence: this.#state.next,
+      blocked: this.#writer.blocked,
+      lastSyncMs: this.#writer.lastSyncMs,
+      problem: this.#writer.problem ?? this.#retention.problem,
+    };
+  }
+
+  /** Finishes the appends that have room, rejects the others, and gives the folder back. */
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#writer.close();
+    await this.#cursors.close();
+    // Only tells torn from corrupt at the next start: a disk that refuses it must not keep us open.
+    if (readEnd(this.#end) !== this.#state.next) {
+      await this.#end.save({ next: this.#state.next }).catch(() => {});
+    }
+    await this.#unlock();
+  }
+
+  async #readRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
+    const reader = new RecordReader(this.#cursors.source);
+    const end = this.#state.next;
+    try {
+      for (let next = Math.max(1, end - limit); next < end;) {
+        const read = await reader.read(next, { records: end - next, bytes: RECENT_BYTES });
+        read.records.forEach(visit);
+        next = read.next;
+      }
+    } finally {
+      await reader.close();
+    }
+  }
+}
+
+/** What opening a folder brings to light. */
+interface Parts {
+  readonly files: Files;
+  readonly directory: string;
+  readonly unlock: () => Promise<void>;
+  readonly quarantine: Quarantine;
+  readonly segments: readonly Segment[];
+  readonly state: LogState;
+  readonly recovery: RecoveryReport;
+  readonly cursors: FoundCursors;
+  readonly end: Checkpoint;
+}
+
+async function openParts(
+  options: QueueOptions,
+  files: Files,
+  unlock: () => Promise<void>,
+): Promise<Parts> {
+  const { directory } = options;
+  const quarantine = new Quarantine(files, directory, (found) => options.onQuarantine?.(found));
+  const cursors = await findCursors(files, directory);
+  const end = await Checkpoint.open(files, join(directory, "end"));
+  const acknowledged = Math.max(cursors.acknowledged, readEnd(end) ?? 1);
+  const { segments, state, report } = await recover(files, directory, acknowledged, quarantine);
+  const messages = [...cursors.messages, ...end.problems, ...report.messages];
+  await end.setAside();
+  await files.syncFolder(directory);
+  const recovery = { ...report, messages };
+  return { files, directory, unlock, quarantine, segments, state, recovery, cursors, end };
+}
+
+function readEnd(end: Checkpoint): number | undefined {
+  const { value } = end;
+  return isMap(value) && Number.isSafeInteger(value.next) ? Number(value.next) : undefined;
+}
+
+/** Says what the operator can do about a folder that cannot be opened. */
+function explain(directory: string, error: unknown): unknown {
+  const fix = FIXES[errorCode(error) ?? ""];
+  if (fix === undefined) return error;
+  return new Error(`Cannot open queue "${directory}": ${errorText(error)}; ${fix}`, {
+    cause: error,
+  });
+}
+
+const FIXES: Readonly<Record<string, string>> = {
+  ENOSPC: "free some space on its disk",
+  EDQUOT: "free some space or raise the quota",
+  EROFS: "its disk is mounted read-only: choose a data_dir that can be written",
+  EACCES: "let the agent's account read and write it, or choose another data_dir",
+  EPERM: "let the agent's account read and write it, or choose another data_dir",
+  ENOTDIR: "something on the way to it is a file: choose another data_dir",
+  EIO: "its disk does not work: check it",
+};
+
+// Read in blocks, so that a long window does not hold all its records in memory.
+const RECENT_BYTES = 1024 * 1024;

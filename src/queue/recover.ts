@@ -1,0 +1,347 @@
+// What opening a queue finds on disk: its segments, what they add up to, and what was damaged. Looks
+// at every header, but reads only the newest segment whole (or back to one whose header can be read).
+
+import { Buffer } from "node:buffer";
+import { join } from "node:path";
+import { unpackNote } from "./codec.ts";
+import type { FrameNote } from "./codec.ts";
+import { syncFile } from "./checkpoint.ts";
+import { errorText } from "./files.ts";
+import type { Files, OpenFile } from "./files.ts";
+import { FrameReader } from "./frame-reader.ts";
+import type { Damage, FoundFrame } from "./frame-reader.ts";
+import type { Quarantine } from "./quarantine.ts";
+import { closeQuietly } from "./retention.ts";
+import { findHeader, QueueVersionError, segmentOrdinal, segmentPath } from "./segment.ts";
+import type { FoundHeader, Segment } from "./segment.ts";
+import { mergePosition } from "./writer.ts";
+import type { LogState } from "./writer.ts";
+
+/** What recovery found and did; shown when the agent starts. */
+export interface RecoveryReport {
+  readonly segments: number;
+  /** Whole frames in the segments that were read. */
+  readonly frames: number;
+  /** Bytes cut off the end: a write that a crash interrupted and nobody was promised. */
+  readonly tornBytes: number;
+  /** Places in the segments read where something was damaged. */
+  readonly corruptFrames: number;
+  readonly quarantinedBytes: number;
+  /** Records known to be destroyed in the segments that were read. */
+  readonly lostRecords: number;
+  /** What an operator should know, one sentence each. */
+  readonly messages: readonly string[];
+}
+
+/** Everything needed to go on. */
+export interface Recovered {
+  readonly segments: readonly Segment[];
+  readonly state: LogState;
+  readonly report: RecoveryReport;
+}
+
+interface Candidate {
+  readonly ordinal: number;
+  readonly path: string;
+  readonly size: number;
+  readonly found: FoundHeader | undefined;
+}
+
+interface Scan {
+  readonly frames: readonly (FrameNote & { readonly sequence: number; readonly end: number })[];
+  /** Damage, with the records it cost. */
+  readonly damages: readonly (Damage & { readonly lost: number })[];
+  readonly base: number | undefined;
+  readonly end: number;
+  /** Where the last whole frame ends. */
+  readonly wholeBytes: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+interface Context {
+  readonly files: Files;
+  readonly quarantine: Quarantine;
+  readonly report: Mutable<RecoveryReport> & { messages: string[] };
+}
+
+/** Names that are no segment's and that the queue knows. */
+const KNOWN = /^(lock(\.[0-9a-f]+)*|cursors|quarantine|end\.[ab]|.*\.broken)$/;
+
+/**
+ * Reads a queue's folder. `acknowledged` is a sequence that is known to have been given out: records
+ * below it that are not there were destroyed, not torn. Throws QueueVersionError before anything is
+ * changed, and what the disk says where the newest segment cannot be read or made durable.
+ */
+export async function recover(
+  files: Files,
+  directory: string,
+  acknowledged: number,
+  quarantine: Quarantine,
+): Promise<Recovered> {
+  const report = {
+    segments: 0,
+    frames: 0,
+    tornBytes: 0,
+    corruptFrames: 0,
+    quarantinedBytes: 0,
+    lostRecords: 0,
+    messages: [] as string[],
+  };
+  const context: Context = { files, quarantine, report };
+  const names = await files.list(directory);
+  for (const name of names) {
+    if (segmentOrdinal(name) === undefined && !KNOWN.test(name)) {
+      report.messages.push(`Cannot use "${join(directory, name)}": not a file of the queue`);
+    }
+  }
+  const ordinals = names.flatMap((name) => segmentOrdinal(name) ?? []).sort((a, b) => a - b);
+  const candidates: Candidate[] = [];
+  for (const ordinal of ordinals) {
+    const candidate = await look(context, directory, ordinal);
+    if (candidate !== undefined) candidates.push(candidate);
+  }
+  return await assemble(context, candidates, acknowledged, ordinals[ordinals.length - 1] ?? 0);
+}
+
+async function look(
+  { files, report }: Context,
+  directory: string,
+  ordinal: number,
+): Promise<Candidate | undefined> {
+  const path = segmentPath(directory, ordinal);
+  let file: OpenFile | undefined;
+  try {
+    file = await files.open(path, "read");
+    const size = await file.size();
+    return { ordinal, path, size, found: await findHeader(file, path) };
+  } catch (error) {
+    if (error instanceof QueueVersionError) throw error;
+    report.messages.push(
+      `Cannot read segment "${path}", its records are lost: ${errorText(error)}`,
+    );
+    return undefined;
+  } finally {
+    await closeQuietly(file);
+  }
+}
+
+async function assemble(
+  context: Context,
+  candidates: readonly Candidate[],
+  acknowledged: number,
+  ordinal: number,
+): Promise<Recovered> {
+  const { report } = context;
+  const state: LogState = { next: 1, totals: [0, 0, 0, 0], positions: new Map(), ordinal };
+  const segments: Segment[] = [];
+  const scans: Scan[] = [];
+  let rooted = false;
+  // Newest first, until a header says what was before.
+  for (let i = candidates.length - 1; i >= 0; i--) {
+    const candidate = candidates[i]!;
+    const later = segments[0];
+    const scan = rooted && candidate.found !== undefined
+      ? undefined
+      : await read(context, candidate, later, acknowledged);
+    if (scan === "nothing") continue;
+    segments.unshift(makeSegment(candidate, scan, later));
+    if (rooted || scan === undefined) continue;
+    scans.unshift(scan);
+    if (candidate.found === undefined) continue;
+    rooted = true;
+    state.totals = candidate.found.header.totals;
+    for (const text of candidate.found.header.positions) mergePosition(state.positions, text);
+  }
+  for (const scan of scans) {
+    for (const frame of scan.frames) {
+      for (const text of frame.positions) mergePosition(state.positions, text);
+      state.totals = frame.totals;
+    }
+  }
+  finish(report, segments, state, acknowledged);
+  if (!rooted && segments.length > 0) {
+    report.messages.push(
+      "Cannot read any segment's header: receivers' positions older than the newest segment are lost",
+    );
+  }
+  return { segments, state, report: { ...report, segments: segments.length } };
+}
+
+/** Sets what follows from the segments: where the log ends, and books that balance. */
+function finish(
+  report: Context["report"],
+  segments: readonly Segment[],
+  state: LogState,
+  acknowledged: number,
+): void {
+  const last = segments[segments.length - 1];
+  const end = last?.end ?? 1;
+  state.next = Math.max(end, acknowledged);
+  if (last !== undefined) last.end = state.next;
+  if (end < state.next) {
+    report.lostRecords += state.next - end;
+    report.messages.push(
+      `Cannot find records ${end} to ${state.next - 1}: they were acknowledged and are destroyed`,
+    );
+  }
+  // Damage can take a frame's books with it: what was stored must have been received.
+  const [received, filtered, duplicate, rejected] = state.totals;
+  const least = filtered + duplicate + rejected + state.next - 1;
+  state.totals = [Math.max(received, least), filtered, duplicate, rejected];
+}
+
+function makeSegment(
+  candidate: Candidate,
+  scan: Scan | undefined,
+  later: Segment | undefined,
+): Segment {
+  const { ordinal, path, found, size } = candidate;
+  const base = found?.header.base ?? scan?.base ?? later?.base ?? 1;
+  return {
+    ordinal,
+    path,
+    start: found?.start ?? 0,
+    base,
+    end: later?.base ?? scan?.end ?? base,
+    bytes: later === undefined ? scan?.wholeBytes ?? size : size,
+    // A segment was last written to before the next one was begun.
+    at: scan?.frames[scan.frames.length - 1]?.at ?? later?.at ?? found?.header.at ?? 0,
+    gone: false,
+  };
+}
+
+/** Reads a segment whole; the newest one is also made durable and its torn end cut off. */
+async function read(
+  context: Context,
+  candidate: Candidate,
+  later: Segment | undefined,
+  acknowledged: number,
+): Promise<Scan | "nothing"> {
+  const { files } = context;
+  // A killed process may have left whole frames in memory only: they count from now on.
+  if (later === undefined) await syncFile(files, candidate.path);
+  const file = await files.open(candidate.path, "read");
+  try {
+    const scan = await scanSegment(file, candidate, later?.base ?? Number.POSITIVE_INFINITY);
+    if (candidate.found === undefined && scan.frames.length === 0) {
+      await setAside(context, file, candidate);
+      return "nothing";
+    }
+    const missing = Math.max(0, (later?.base ?? acknowledged) - scan.end);
+    await note(context, file, candidate, scan, missing, later === undefined);
+    if (missing > 0) return { ...scan, wholeBytes: candidate.size };
+    if (later === undefined && scan.wholeBytes < candidate.size) {
+      await cut(context, candidate, scan.wholeBytes);
+    }
+    return scan;
+  } finally {
+    await closeQuietly(file);
+  }
+}
+
+/** Counts what a scan found; `missing` records should follow its last whole frame. */
+async function note(
+  { report, quarantine }: Context,
+  file: OpenFile,
+  candidate: Candidate,
+  scan: Scan,
+  missing: number,
+  newest: boolean,
+): Promise<void> {
+  if (candidate.found === undefined || candidate.found.damaged) {
+    report.messages.push(`Cannot read the header of segment "${candidate.path}" whole: damaged`);
+  }
+  report.frames += scan.frames.length;
+  for (const { offset, bytes, lost: lostBefore } of scan.damages) {
+    const atEnd = offset >= scan.wholeBytes;
+    if (atEnd && missing === 0) {
+      report.tornBytes += bytes;
+      continue;
+    }
+    const lost = atEnd ? missing : lostBefore;
+    report.corruptFrames++;
+    report.quarantinedBytes += bytes;
+    // What is missing at the newest segment's end is counted where the log's end is set.
+    if (!atEnd || !newest) report.lostRecords += lost;
+    await quarantine.keep(file, candidate, { offset, bytes, lost });
+  }
+}
+
+async function scanSegment(file: OpenFile, candidate: Candidate, limit: number): Promise<Scan> {
+  const { ordinal, found, size } = candidate;
+  const start = found?.start ?? 0;
+  const reader = new FrameReader(file, ordinal, start);
+  const frames: (FrameNote & { sequence: number; end: number })[] = [];
+  const damages: (Damage & { lost: number })[] = [];
+  let base = found?.header.base;
+  let end = base;
+  let wholeBytes = start;
+  for (let step = await reader.next(size); step !== undefined; step = await reader.next(size)) {
+    const note = step.kind === "frame" ? readNote(step) : undefined;
+    if (step.kind === "damage" || note === undefined) {
+      damages.push({ kind: "damage", offset: step.offset, bytes: step.bytes, lost: 0 });
+      continue;
+    }
+    const { sequence, count } = step;
+    if (sequence + count > limit || sequence < (end ?? 0)) continue;
+    const damage = damages[damages.length - 1];
+    if (damage !== undefined && end !== undefined && sequence > end) {
+      damages[damages.length - 1] = { ...damage, lost: sequence - end };
+    }
+    base ??= sequence;
+    end = sequence + count;
+    wholeBytes = step.offset + step.bytes;
+    frames.push({ ...note, sequence, end });
+  }
+  return { frames, damages, base, end: end ?? 1, wholeBytes };
+}
+
+function readNote(frame: FoundFrame): FrameNote | undefined {
+  try {
+    return unpackNote(frame.payload);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A segment without anything readable: removed where a crash interrupted its making, else kept. */
+async function setAside(
+  { files, report }: Context,
+  file: OpenFile,
+  { path, size }: Candidate,
+): Promise<void> {
+  try {
+    const bytes = Buffer.alloc(Math.min(size, EMPTY_BYTES_MAX));
+    await file.read(bytes, 0);
+    if (size <= EMPTY_BYTES_MAX && bytes.every((byte) => byte === 0)) {
+      report.tornBytes += size;
+      await files.remove(path);
+      return;
+    }
+    await files.rename(path, `${path}.broken`);
+    report.messages.push(
+      `Cannot read segment "${path}": nothing whole in it, now "${path}.broken"`,
+    );
+  } catch (error) {
+    report.messages.push(`Cannot set segment "${path}" aside: ${errorText(error)}`);
+  }
+}
+
+// What a crash leaves of a segment being made is about its header's length of zeros.
+const EMPTY_BYTES_MAX = 1024 * 1024;
+
+async function cut(context: Context, candidate: Candidate, length: number): Promise<void> {
+  let file: OpenFile | undefined;
+  try {
+    file = await context.files.open(candidate.path, "write");
+    await file.truncate(length);
+    await file.datasync();
+  } catch (error) {
+    // Harmless: the next segment's header says where this one ends.
+    const { path } = candidate;
+    context.report.messages.push(`Cannot cut the end of segment "${path}": ${errorText(error)}`);
+  } finally {
+    await closeQuietly(file);
+  }
+}
