@@ -6,7 +6,12 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_LIST = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSE_LIST = 0x5d;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
 
 /**
  * The same JSON text on one line: where the text holds a line break, whitespace between its parts is
@@ -38,4 +43,45 @@ export function compactJson(bytes: Uint8Array): Uint8Array {
 /** True for the four bytes that JSON allows between its parts. */
 export function isSpace(byte: number): boolean {
   return byte === SPACE || byte === LF || byte === CR || byte === TAB;
+}
+
+/**
+ * Where a member's value lies in the text of a valid JSON object: first index and the one behind its
+ * end. Of members of one name the last counts, as for JSON.parse; undefined where there is none. Only
+ * objects and lists are found: what they need is brackets.
+ */
+export function memberSpan(bytes: Uint8Array, name: string): [number, number] | undefined {
+  const key = JSON.stringify(name);
+  let found: [number, number] | undefined;
+  let depth = 0;
+  let stringStart = 0;
+  let lastString = "";
+  let start = -1;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i]!;
+    if (byte === QUOTE) {
+      stringStart = i;
+      i = stringEnd(bytes, i);
+      if (depth === 1) lastString = textOf(bytes, stringStart, i + 1);
+    } else if (byte === OPEN || byte === OPEN_LIST) {
+      if (depth++ === 1 && lastString === key) start = i;
+    } else if (byte === CLOSE || byte === CLOSE_LIST) {
+      if (--depth === 1 && start >= 0) {
+        found = [start, i + 1];
+        start = -1;
+      }
+    } else if (byte === COMMA && depth === 1) lastString = "";
+  }
+  return found;
+}
+
+function stringEnd(bytes: Uint8Array, quote: number): number {
+  let i = quote + 1;
+  while (i < bytes.length && bytes[i] !== QUOTE) i += bytes[i] === BACKSLASH ? 2 : 1;
+  return i;
+}
+
+/** A string with its quotes, its escapes resolved. */
+function textOf(bytes: Uint8Array, start: number, end: number): string {
+  return JSON.stringify(JSON.parse(new TextDecoder().decode(bytes.subarray(start, end))));
 }

@@ -1,0 +1,128 @@
+// Exporter `trail`: delivers records as CloudTrail log files into a folder. A file appears whole, under
+// a name that its batch decides, and is on the disk before the batch counts as delivered.
+
+import { rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { atomicFileCalls, makeFolderDurable, writeFileAtomic } from "../../sdk/atomic-file.ts";
+import { logFileText } from "../../sdk/cloudtrail/log-file.ts";
+import {
+  type ComponentContext,
+  ConfigError,
+  defineExporter,
+  type ExportBatch,
+  type Exporter,
+  type Host,
+  PermanentError,
+} from "../../sdk/index.ts";
+import { config, type TrailConfig } from "./config.ts";
+import { diskError } from "./disk-error.ts";
+import { planFiles, type PlannedFile, type TrailPlace } from "./plan.ts";
+
+// What the agent writes is for its own account and its group, as logs are.
+const FILE_MODE = 0o640;
+const FOLDER_MODE = 0o750;
+
+export default defineExporter({
+  type: "trail",
+  stability: "beta",
+  summary: "CloudTrail log files in a folder, laid out and named as CloudTrail does in a bucket",
+  config,
+  // One batch is held three times for a moment (read, joined, compressed), so 8 MiB keeps the agent
+  // small; a minute is as fresh as files need to be and leaves few small ones on a quiet host.
+  batch: { maxRecords: 10_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 60_000 },
+  create: (options, context) => new TrailExporter(options, context),
+});
+
+class TrailExporter implements Exporter {
+  readonly #config: TrailConfig;
+  readonly #context: ComponentContext;
+  readonly #directory: string;
+  readonly #temporary: string;
+  #host: Host | undefined;
+
+  constructor(options: TrailConfig, context: ComponentContext) {
+    this.#config = options;
+    this.#context = context;
+    this.#directory = resolve(options.directory);
+    // In the trail's folder, since a rename does not cross disks; hidden, and one for each trail.
+    this.#temporary = join(this.#directory, `.${options.name}.incomplete`);
+  }
+
+  async start(host: Host): Promise<void> {
+    const { organization } = this.#config;
+    if (organization && this.#context.agent.organizationId === undefined) {
+      throw new ConfigError([{
+        path: `exporters.${this.#context.id}.organization`,
+        problem: "No organization is known",
+        fix: "set agent.organization_id",
+      }]);
+    }
+    this.#host = host;
+    try {
+      // Whatever a crash left half written is written again by the batch it belongs to.
+      await rm(this.#temporary, { recursive: true, force: true });
+      host.report("running");
+    } catch (error) {
+      host.report("degraded", diskError("clear folder", this.#temporary, error).message);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#host = undefined;
+    // Empty unless a write was cut off; either way nothing in it was ever delivered.
+    await rm(this.#temporary, { recursive: true, force: true }).catch(() => {});
+  }
+
+  async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
+    const { files, refused } = planFiles(batch, this.#place());
+    for (const file of files) {
+      signal.throwIfAborted();
+      await this.#write(file, signal);
+    }
+    this.#host?.report("running");
+    if (refused.length === 0) return;
+    throw new PermanentError("Cannot name log file: account or region is not spelled as such", {
+      failed: refused.map((record) => record.sequence),
+    });
+  }
+
+  #place(): TrailPlace {
+    const { agent, id } = this.#context;
+    const { name, prefix, organization } = this.#config;
+    const owner = organization && agent.organizationId !== undefined
+      ? { organizationId: agent.organizationId }
+      : {};
+    return { prefix, ...owner, identity: [agent.accountId, agent.host, id, name] };
+  }
+
+  async #write(file: PlannedFile, signal: AbortSignal): Promise<void> {
+    const path = join(this.#directory, ...file.key.split("/"));
+    try {
+      if (await isDelivered(path)) {
+        // Written before a crash, perhaps without its name having reached the disk.
+        return await atomicFileCalls.syncFolder(dirname(path));
+      }
+      const text = logFileText(file.records);
+      const gzip = await this.#context.runtime.gzip([text], this.#config.compression_level);
+      signal.throwIfAborted();
+      await makeFolderDurable(dirname(path), FOLDER_MODE);
+      await makeFolderDurable(this.#temporary, FOLDER_MODE);
+      const temporaryPath = join(this.#temporary, file.key.replaceAll("/", "+").slice(-200));
+      await writeFileAtomic(path, gzip, { mode: FILE_MODE, temporaryPath });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      const problem = diskError("write log file", path, error);
+      this.#host?.report("degraded", problem.message);
+      throw problem;
+    }
+  }
+}
+
+/** True where a file of that name is there: names come from content, and appear only when whole. */
+async function isDelivered(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
+}

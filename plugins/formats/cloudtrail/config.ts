@@ -1,0 +1,5 @@
+// The options of format `cloudtrail`: none. What a record is, is fixed.
+
+import { z } from "zod";
+
+export const config = z.strictObject({});
