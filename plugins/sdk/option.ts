@@ -35,7 +35,7 @@ export const duration = z.codec(z.string().meta({ examples: ["5s"] }), z.number(
     });
     return z.NEVER;
   },
-  encode: (ms) => `${ms}ms`,
+  encode: (ms) => spell(ms, DURATION_MS),
 });
 
 /** A size such as `64KiB`, `8MiB` or `1GiB`; the value is in bytes. */
@@ -50,8 +50,17 @@ export const size = z.codec(z.string().meta({ examples: ["8MiB"] }), z.number(),
     });
     return z.NEVER;
   },
-  encode: (bytes) => `${bytes}B`,
+  encode: (bytes) => spell(bytes, SIZE_BYTES),
 });
+
+/** In the largest unit that leaves no fraction. */
+function spell(value: number, units: Readonly<Record<string, number>>): string {
+  let [unit = "", divisor = 1] = Object.entries(units)[0] ?? [];
+  for (const [name, worth] of Object.entries(units)) {
+    if (worth > divisor && value >= worth && value % worth === 0) [unit, divisor] = [name, worth];
+  }
+  return `${value / divisor}${unit}`;
+}
 
 function measure(
   text: string,

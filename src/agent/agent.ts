@@ -1,0 +1,291 @@
+// The agent: owns every lifecycle. Starts from the far end of the flow to its beginning, so that
+// nothing arrives before there is somewhere to put it, and stops in the other direction.
+
+import process from "node:process";
+import type {
+  AgentIdentity,
+  Component,
+  Exporter,
+  Extension,
+  Processor,
+  Receiver,
+  Runtime,
+} from "../../plugins/sdk/index.ts";
+import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
+import { fanOut } from "../pipeline/intake.ts";
+import { Pipeline } from "../pipeline/pipeline.ts";
+import type { Logs } from "../telemetry/logs.ts";
+import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
+import { type ControlServer, serveControl } from "./control.ts";
+import {
+  asDataDirError,
+  type DataDir,
+  dataDirAt,
+  DataDirError,
+  prepareDataDir,
+} from "./data-dir.ts";
+import { startDeadline, untilAborted } from "./deadline.ts";
+import type { AgentStatus } from "./status.ts";
+
+// Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
+const DEDUPE_ENTRIES_MAX = 65_536;
+
+/** What an agent needs besides its configuration. */
+export interface AgentOptions {
+  readonly version: string;
+  readonly logs: Logs;
+  readonly runtime: Runtime;
+  /** Milliseconds since the epoch; the system's clock by default. */
+  readonly clock?: () => number;
+  /** Sources without a stored position are read from their beginning. */
+  readonly once?: boolean;
+}
+
+/** What `drained` could not wait for. */
+export interface Drained {
+  /** Ids of receivers whose sources have no end. */
+  readonly endless: readonly string[];
+  /** Receivers that could not read their source to its end, and why. */
+  readonly failed: readonly { readonly id: string; readonly reason: string }[];
+}
+
+/** A running configuration. */
+export interface Agent {
+  /**
+   * Resolves when everything runs. Rejects with DataDirError or StartError, and has then stopped
+   * whatever had started. `stop` may be called while it is under way.
+   */
+  start(): Promise<void>;
+  /** Resolves when every finite source is read to its end and all of it is delivered. */
+  drained(signal?: AbortSignal): Promise<Drained>;
+  /** Stops in order; at the deadline it leaves behind what still runs. Safe twice. */
+  stop(deadline: AbortSignal): Promise<void>;
+  /** How everything is doing. */
+  status(): AgentStatus;
+}
+
+/** Makes an agent; nothing runs before `start`. */
+export function createAgent(config: ResolvedConfig, options: AgentOptions): Agent {
+  return new ConfiguredAgent(config, options);
+}
+
+class ConfiguredAgent implements Agent {
+  readonly #config: ResolvedConfig;
+  readonly #options: AgentOptions;
+  readonly #clock: () => number;
+  readonly #identity: AgentIdentity;
+  readonly #dataDir: DataDir;
+  readonly #components: ComponentSet;
+  readonly #extensions: Extension[] = [];
+  readonly #pipelines: Pipeline[] = [];
+  readonly #exporters: Exporter[] = [];
+  readonly #processors: Processor[] = [];
+  readonly #receivers = new Map<string, Receiver>();
+  readonly #startedAt: number;
+  #control: ControlServer | undefined;
+  #state: AgentStatus["state"] = "starting";
+  #starting: Promise<void> | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: ResolvedConfig, options: AgentOptions) {
+    this.#config = config;
+    this.#options = options;
+    this.#clock = options.clock ?? Date.now;
+    this.#startedAt = this.#clock();
+    this.#identity = { ...config.agent, version: options.version };
+    this.#dataDir = dataDirAt(config.dataDir);
+    const shared: ComponentSetOptions = {
+      identity: this.#identity,
+      dataDir: this.#dataDir,
+      formats: config.formats,
+      logs: options.logs,
+      clock: this.#clock,
+      runtime: options.runtime,
+      once: options.once ?? false,
+    };
+    this.#components = new ComponentSet(shared);
+  }
+
+  async start(): Promise<void> {
+    this.#starting ??= this.#startAll();
+    try {
+      await this.#starting;
+    } catch (error) {
+      const { signal, cancel } = startDeadline(this.#config.stopTimeoutMs);
+      await this.stop(signal).finally(cancel);
+      throw asDataDirError(this.#dataDir.path, error) ?? error;
+    }
+  }
+
+  async drained(signal?: AbortSignal): Promise<Drained> {
+    const endless: string[] = [];
+    const failed: { id: string; reason: string }[] = [];
+    await Promise.all(Array.from(this.#receivers, async ([id, receiver]) => {
+      if (receiver.drain === undefined) return endless.push(id);
+      try {
+        await untilAborted(receiver.drain(), signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failed.push({ id, reason: error instanceof Error ? error.message : String(error) });
+      }
+    }));
+    await Promise.all(this.#pipelines.map((pipeline) => pipeline.drained(signal)));
+    return { endless, failed };
+  }
+
+  stop(deadline: AbortSignal): Promise<void> {
+    return this.#stopping ??= this.#stopAll(deadline);
+  }
+
+  status(): AgentStatus {
+    return {
+      version: this.#options.version,
+      runtime: this.#options.runtime.name,
+      pid: process.pid,
+      host: this.#identity.host,
+      dataDir: this.#dataDir.path,
+      state: this.#state,
+      startedAt: this.#startedAt,
+      components: this.#components.status(),
+      pipelines: this.#pipelines.map((pipeline) => pipeline.status()),
+    };
+  }
+
+  async #startAll(): Promise<void> {
+    const steps = [
+      () => prepareDataDir(this.#dataDir),
+      () => this.#startControl(),
+      () => this.#startExtensions(),
+      () => this.#openPipelines(),
+      () => this.#startExporters(),
+      () => this.#startProcessors(),
+      () => this.#startReceivers(),
+    ];
+    for (const step of steps) {
+      await step();
+      if (this.#stopping !== undefined) return;
+    }
+    this.#state = "running";
+  }
+
+  async #startControl(): Promise<void> {
+    const { socket } = this.#dataDir;
+    try {
+      this.#control = await serveControl(socket, { "/status": () => this.status() });
+    } catch (error) {
+      if (error instanceof DataDirError) throw error;
+      // Capturing goes before answering: some file systems hold no sockets.
+      const log = this.#options.logs.of("agent");
+      log.warn(`Cannot listen on "${socket}": cairn status will not work: ${error}`);
+    }
+  }
+
+  async #startExtensions(): Promise<void> {
+    for (const { id, factory, config } of this.#config.extensions.values()) {
+      const extension = await this.#components.make(
+        "extension",
+        id,
+        (context) => factory.create(config, context),
+      );
+      this.#extensions.push(extension);
+      await this.#run(extension);
+    }
+  }
+
+  async #openPipelines(): Promise<void> {
+    for (const pipeline of this.#config.pipelines) {
+      const processors = await this.#makeProcessors(pipeline);
+      this.#processors.push(...processors);
+      this.#pipelines.push(
+        await Pipeline.open({
+          name: pipeline.name,
+          directory: this.#dataDir.queue(pipeline.name),
+          deadLettersDirectory: this.#dataDir.deadLetters(pipeline.name),
+          queue: pipeline.queue,
+          agent: this.#identity,
+          clock: this.#clock,
+          log: this.#options.logs.of(pipeline.name),
+          dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
+          processors,
+        }),
+      );
+    }
+  }
+
+  #makeProcessors(pipeline: ResolvedPipeline): Promise<Processor[]> {
+    return Promise.all(pipeline.processors.map((id) => {
+      const { factory, config } = this.#config.processors.get(id)!;
+      const create = (context: Parameters<typeof factory.create>[1]) =>
+        factory.create(config, context);
+      return this.#components.make("processor", id, create, pipeline.name);
+    }));
+  }
+
+  async #startExporters(): Promise<void> {
+    for (const [index, { exporters }] of this.#config.pipelines.entries()) {
+      for (const id of exporters) {
+        const { factory, config, ...deliver } = this.#config.exporters.get(id)!;
+        const exporter = await this.#components.make(
+          "exporter",
+          id,
+          (context) => factory.create(config, context),
+        );
+        this.#exporters.push(exporter);
+        await this.#run(exporter);
+        await this.#pipelines[index]!.addExporter(id, exporter, {
+          ...deliver,
+          report: this.#components.reporter(exporter),
+        });
+      }
+    }
+    for (const pipeline of this.#pipelines) pipeline.start();
+  }
+
+  async #startProcessors(): Promise<void> {
+    for (const processor of this.#processors) await this.#run(processor);
+  }
+
+  async #startReceivers(): Promise<void> {
+    for (const { id, factory, config } of this.#config.receivers.values()) {
+      const intakes = this.#config.pipelines.flatMap((pipeline, index) =>
+        pipeline.receivers.includes(id) ? [this.#pipelines[index]!.intake(id)] : []
+      );
+      const intake = intakes.length === 1 ? intakes[0]! : fanOut(intakes);
+      const receiver = await this.#components.make(
+        "receiver",
+        id,
+        (context) => factory.create(config, context, intake),
+      );
+      this.#receivers.set(id, receiver);
+      await this.#run(receiver);
+    }
+  }
+
+  /** Starts a component, unless the agent is told to stop meanwhile. */
+  async #run(component: Component): Promise<void> {
+    if (this.#stopping === undefined) await this.#components.start(component);
+  }
+
+  async #stopAll(deadline: AbortSignal): Promise<void> {
+    this.#state = "stopping";
+    // What is being opened right now must not be left open.
+    await untilAborted(this.#starting ?? Promise.resolve(), deadline).catch(() => undefined);
+    const stop = (components: Iterable<Component>) =>
+      Promise.all(Array.from(components, (part) => this.#components.stop(part, deadline)));
+    await stop(this.#receivers.values());
+    await stop(this.#processors);
+    await Promise.all(this.#pipelines.map((pipeline) => this.#stopPipeline(pipeline, deadline)));
+    await stop(this.#exporters);
+    await stop(this.#extensions);
+    await this.#control?.close();
+  }
+
+  async #stopPipeline(pipeline: Pipeline, deadline: AbortSignal): Promise<void> {
+    try {
+      await pipeline.stop(deadline);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#options.logs.of(pipeline.name).error(`Cannot stop the pipeline: ${reason}`);
+    }
+  }
+}

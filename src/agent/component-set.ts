@@ -1,0 +1,177 @@
+// The components of an agent: makes them out of their factories, starts them one by one and stops
+// them again, whatever they do.
+
+import { metrics, trace } from "@opentelemetry/api";
+import type {
+  AgentIdentity,
+  Component,
+  ComponentContext,
+  ComponentKind,
+  ComponentState,
+  Format,
+  FormatFactory,
+  Runtime,
+} from "../../plugins/sdk/index.ts";
+import type { Logs } from "../telemetry/logs.ts";
+import type { DataDir } from "./data-dir.ts";
+import { ComponentHost, type ComponentStatus, Services } from "./host.ts";
+import { openStateStore } from "./state-store.ts";
+
+// What a component gets after the deadline before it is left behind: it was told, it may be closing.
+const GRACE_MS = 500;
+
+/** What all components of an agent share. */
+export interface ComponentSetOptions {
+  readonly identity: AgentIdentity;
+  readonly dataDir: DataDir;
+  readonly formats: ReadonlyMap<string, FormatFactory>;
+  readonly logs: Logs;
+  readonly clock: () => number;
+  readonly runtime: Runtime;
+  readonly once: boolean;
+}
+
+/** A component could not be started. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly code = "CAIRN_START";
+}
+
+interface Member {
+  readonly host: ComponentHost;
+  readonly label: string;
+  isStarted: boolean;
+}
+
+/** All components of one agent, in the order they were made. */
+export class ComponentSet {
+  readonly #options: ComponentSetOptions;
+  readonly #services = new Services();
+  readonly #members = new Map<Component, Member>();
+
+  constructor(options: ComponentSetOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a component; nothing runs yet. A processor names its pipeline. */
+  async make<C extends Component>(
+    kind: ComponentKind,
+    id: string,
+    create: (context: ComponentContext) => C,
+    pipeline?: string,
+  ): Promise<C> {
+    const { logs, clock, dataDir } = this.#options;
+    const log = logs.of(id);
+    const label = `${kind} "${id}"`;
+    const stateId = pipeline === undefined ? id : `${pipeline}/${id}`;
+    const state = await openStateStore(dataDir.state(kind, stateId), log);
+    const component = guard(label, () => create({ ...this.#context(id), log, state }));
+    const about = pipeline === undefined ? { kind, id } : { kind, id, pipeline };
+    const host = new ComponentHost(about, { services: this.#services, log, clock });
+    this.#members.set(component, { host, label, isStarted: false });
+    return component;
+  }
+
+  /** Starts a component. Rejects with StartError, naming it. */
+  async start(component: Component): Promise<void> {
+    const member = this.#member(component);
+    const { host, label } = member;
+    host.report("starting");
+    member.isStarted = true;
+    try {
+      await component.start(host);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      host.report("failed", reason);
+      throw new StartError(`Cannot start ${label}: ${reason}`, { cause: error });
+    }
+    if (host.status().state === "starting") host.report("running");
+  }
+
+  /** Stops a component; returns at the latest a moment after the deadline, and never rejects. */
+  async stop(component: Component, deadline: AbortSignal): Promise<void> {
+    const member = this.#member(component);
+    const { host, label } = member;
+    if (!member.isStarted) return;
+    member.isStarted = false;
+    const log = this.#options.logs.of(host.status().id);
+    const { promise: late, cancel } = afterDeadline(deadline);
+    try {
+      const ended = await Promise.race([component.stop(deadline).then(() => true), late]);
+      if (!ended) log.error(`Cannot stop ${label} in time: left behind`);
+    } catch (error) {
+      log.error(`Cannot stop ${label}: ${error instanceof Error ? error.message : error}`);
+    } finally {
+      cancel();
+      host.report("stopped");
+    }
+  }
+
+  /** How delivery tells that an exporter fails or works again. */
+  reporter(component: Component): (state: ComponentState, reason?: string) => void {
+    const member = this.#member(component);
+    return (state, reason) => {
+      // Delivery begins and ends within the exporter's own life.
+      const isHealth = state !== "starting" && state !== "stopped";
+      if (isHealth && member.isStarted) member.host.report(state, reason);
+    };
+  }
+
+  /** How each of them is doing. */
+  status(): readonly ComponentStatus[] {
+    return Array.from(this.#members.values(), ({ host }) => host.status());
+  }
+
+  #member(component: Component): Member {
+    const member = this.#members.get(component);
+    if (member === undefined) throw new Error("Cannot run a component this agent did not make");
+    return member;
+  }
+
+  #context(id: string): Omit<ComponentContext, "log" | "state"> {
+    const { identity, clock, runtime, once } = this.#options;
+    return {
+      id,
+      meter: metrics.getMeter("cairn"),
+      tracer: trace.getTracer("cairn"),
+      clock,
+      agent: identity,
+      runtime,
+      once,
+      format: (name, config) => this.#format(name, config),
+    };
+  }
+
+  #format(name: string, config: unknown = {}): Format {
+    const factory = this.#options.formats.get(name);
+    if (factory === undefined) {
+      throw new Error(`Cannot use format "${name}": the receiver's factory does not list it`);
+    }
+    return factory.create(factory.config.parse(config), { agent: this.#options.identity });
+  }
+}
+
+function guard<T>(label: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartError(`Cannot make ${label}: ${reason}`, { cause: error });
+  }
+}
+
+/** Resolves with false a moment after the deadline; `cancel` lets go of timer and listener. */
+function afterDeadline(deadline: AbortSignal): { promise: Promise<false>; cancel: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let cancel = () => {};
+  const promise = new Promise<false>((resolve) => {
+    const expire = () => timer = setTimeout(() => resolve(false), GRACE_MS);
+    if (deadline.aborted) expire();
+    else deadline.addEventListener("abort", expire, { once: true });
+    cancel = () => {
+      clearTimeout(timer);
+      deadline.removeEventListener("abort", expire);
+    };
+  });
+  return { promise, cancel };
+}

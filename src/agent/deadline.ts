@@ -1,0 +1,20 @@
+// Waiting with an end: deadlines that keep the process alive until they have passed or are called
+// off (the runtime's own timeout signal does not, and a stop would end in the middle), and promises
+// that a signal can cut short.
+
+export function startDeadline(ms: number): { signal: AbortSignal; cancel: () => void } {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error("the time to stop is over")), ms);
+  return { signal: controller.signal, cancel: () => clearTimeout(timer) };
+}
+
+/** The promise's end, or the signal's reason if that comes first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  return new Promise((resolve, reject) => {
+    const give = () => reject(signal.reason);
+    if (signal.aborted) return give();
+    signal.addEventListener("abort", give, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", give));
+  });
+}

@@ -1,0 +1,64 @@
+// The status of an agent: one document, which the control socket serves as JSON and `cairn status`
+// shows to people.
+
+import type { ExporterStatus, PipelineStatus } from "../pipeline/pipeline.ts";
+import type { ComponentStatus } from "./host.ts";
+
+/** How an agent is doing. Times are in milliseconds since the epoch. */
+export interface AgentStatus {
+  readonly version: string;
+  readonly runtime: string;
+  readonly pid: number;
+  readonly host: string;
+  readonly dataDir: string;
+  readonly state: "starting" | "running" | "stopping";
+  readonly startedAt: number;
+  readonly components: readonly ComponentStatus[];
+  readonly pipelines: readonly PipelineStatus[];
+}
+
+/** The status for people: about a line for each component and each side of the books. */
+export function formatStatus(status: AgentStatus): string {
+  const { version, runtime, pid, host, dataDir, state, startedAt } = status;
+  const lines = [
+    `cairn ${version} on ${host} (${runtime}, process ${pid}): ${state} since ${time(startedAt)}`,
+    `data_dir ${dataDir}`,
+    "",
+    ...status.components.map(componentLine),
+    ...status.pipelines.flatMap((pipeline) => ["", ...pipelineLines(pipeline)]),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function componentLine(component: ComponentStatus): string {
+  const { kind, id, pipeline, state, reason, since } = component;
+  const name = `${kind} ${id}${pipeline === undefined ? "" : ` (${pipeline})`}`;
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return `${name.padEnd(32)} ${state} since ${time(since)}${why}`;
+}
+
+function pipelineLines(pipeline: PipelineStatus): readonly string[] {
+  const { name, counts, queue, deadLetters } = pipeline;
+  const { received, stored, filtered, duplicate, rejected } = counts;
+  const blocked = queue.blocked ? ", full: receivers wait" : "";
+  return [
+    `pipeline ${name}`,
+    `  received ${received} = stored ${stored} + filtered ${filtered} + duplicate ${duplicate} ` +
+    `+ rejected ${rejected}`,
+    `  queue ${queue.bytes} bytes in ${queue.segments} segments${blocked}; ` +
+    `dead letters ${deadLetters}`,
+    ...pipeline.exporters.map((exporter) => exporterLine(exporter, stored)),
+  ];
+}
+
+function exporterLine(exporter: ExporterStatus, stored: number): string {
+  const { id, delivered, deadLettered, excluded, lost, queued, lastError, retryInMs } = exporter;
+  const retry = retryInMs === undefined ? "" : `; again in ${Math.ceil(retryInMs / 1000)} s`;
+  const error = lastError === undefined ? "" : `\n    last error: ${lastError}${retry}`;
+  return `  ${id}: stored ${stored} = delivered ${delivered} + queued ${queued} ` +
+    `+ excluded ${excluded} + dead letters ${deadLettered} + lost ${lost}${error}`;
+}
+
+function time(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 19) + "Z";
+}

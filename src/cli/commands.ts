@@ -1,0 +1,29 @@
+// The commands there are; each is loaded when it is called.
+
+import type { Command } from "./command.ts";
+
+/** By name, in the order `cairn --help` lists them. */
+export const COMMANDS: Readonly<
+  Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>
+> = {
+  run: {
+    summary: "Capture, store and deliver until told to stop",
+    load: async () => (await import("./run.ts")).run,
+  },
+  validate: {
+    summary: "Check a configuration and tell every problem",
+    load: async () => (await import("./validate.ts")).validate,
+  },
+  status: {
+    summary: "Ask the running agent how it is doing",
+    load: async () => (await import("./status.ts")).status,
+  },
+  components: {
+    summary: "List what a configuration can be made of",
+    load: async () => (await import("./components.ts")).components,
+  },
+  schema: {
+    summary: "Print the JSON Schema of the configuration",
+    load: async () => (await import("./schema.ts")).schema,
+  },
+};

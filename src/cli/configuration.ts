@@ -1,0 +1,82 @@
+// What the commands that take --config and --set have in common: reading, resolving, reporting.
+
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { hostname } from "node:os";
+import { dirname, join } from "node:path";
+import { createRegistry } from "../agent/registry.ts";
+import { defaultConfig } from "../config/default.ts";
+import { loadSources, processEnvironment, readSources } from "../config/load.ts";
+import { find } from "../config/node.ts";
+import { formatProblem } from "../config/problem.ts";
+import { type Resolution, resolve } from "../config/resolve.ts";
+import type { Arguments, Option, Shell } from "./command.ts";
+
+/** The options themselves. */
+export const CONFIG_OPTIONS = {
+  config: {
+    type: "string",
+    multiple: true,
+    value: "FILE",
+    help: "Configuration; may be repeated, later ones are laid over earlier ones",
+  },
+  set: {
+    type: "string",
+    multiple: true,
+    value: "PATH=VALUE",
+    help: "One option, over all files: --set exporters.trail.directory=/srv/trail",
+  },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** A resolution, and whether it came from the embedded default. */
+export type ReadConfiguration = Resolution & { readonly isDefault: boolean };
+
+/** Reads what the options name, or the embedded default where there is no --config. */
+export async function readConfiguration(args: Arguments, shell: Shell): Promise<ReadConfiguration> {
+  const paths = args.values.config ?? [];
+  const set = args.values.set ?? [];
+  const environment = processEnvironment(shell.env);
+  const isDefault = paths.length === 0;
+  const { sources, problems } = readSources(paths);
+  if (problems.length > 0) return { problems, warnings: [], isDefault };
+  const given = find(loadSources({ sources, set, environment }).root, ["agent", "data_dir"]);
+  const chosen = given?.kind === "scalar" && typeof given.value === "string" ? given.value : "";
+  // Looked for only where needed: under Deno each variable and folder is a permission.
+  const dataDir = chosen === "" ? await defaultDataDir(shell.env) : chosen;
+  const loaded = loadSources({
+    sources: isDefault ? [defaultConfig(dataDir)] : sources,
+    set,
+    environment,
+  });
+  const defaults = { host: hostname(), dataDir };
+  return { ...await resolve(loaded, createRegistry(), defaults), isDefault };
+}
+
+/** Every problem and warning on standard error, one a line. */
+export function printProblems(resolution: Resolution, shell: Shell): void {
+  const paint = (text: string, code: string) =>
+    shell.error.isColoured ? `\x1b[${code}m${text}\x1b[0m` : text;
+  for (const problem of resolution.problems) {
+    shell.error.write(`${paint("error", "31")}: ${formatProblem(problem)}\n`);
+  }
+  for (const warning of resolution.warnings) {
+    shell.error.write(`${paint("warning", "33")}: ${formatProblem(warning)}\n`);
+  }
+}
+
+/** /var/lib/cairn where that can be written, else cairn in the user's state folder. */
+export async function defaultDataDir(env: Shell["env"]): Promise<string> {
+  const system = "/var/lib/cairn";
+  if (await isWritable(system) || await isWritable(dirname(system))) return system;
+  if (env.XDG_STATE_HOME) return join(env.XDG_STATE_HOME, "cairn");
+  return env.HOME ? join(env.HOME, ".local", "state", "cairn") : "cairn-data";
+}
+
+async function isWritable(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+// From the command line to a command and its exit code. Every error ends here as one line.
+
+import { VERSION } from "../version.ts";
+import { parseArguments, type Shell, UsageError } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
+import { EXIT } from "./exit-code.ts";
+import { commandHelp, programHelp } from "./help.ts";
+import { suggest } from "../config/suggest.ts";
+
+/** Runs what the arguments ask for; resolves with the exit code and never rejects. */
+export async function runProgram(argv: readonly string[], shell: Shell): Promise<number> {
+  try {
+    return await dispatch(argv, shell);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    shell.error.write(`cairn: ${message}\n`);
+    if (!(error instanceof UsageError)) return codeOf(error);
+    shell.error.write('Try "cairn --help"\n');
+    return EXIT.usage;
+  }
+}
+
+async function dispatch(argv: readonly string[], shell: Shell): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined) {
+    shell.error.write(programHelp());
+    return EXIT.usage;
+  }
+  if (name === "--help" || name === "-h" || name === "help") {
+    shell.out.write(programHelp());
+    return EXIT.ok;
+  }
+  if (name === "--version") {
+    shell.out.write(`cairn ${VERSION}\n`);
+    return EXIT.ok;
+  }
+  const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (found === undefined) {
+    const what = name.startsWith("-") ? "option" : "command";
+    const hint = suggest(name, Object.keys(COMMANDS));
+    throw new UsageError(`Unknown ${what} "${name}"${hint === undefined ? "" : ` (${hint})`}`);
+  }
+  const command = await found.load();
+  if (rest.includes("--help") || rest.includes("-h")) {
+    shell.out.write(commandHelp(command));
+    return EXIT.ok;
+  }
+  return await command.run(parseArguments(rest, command.options), shell);
+}
+
+const CODES: Readonly<Record<string, number>> = {
+  CAIRN_CONFIG: EXIT.configuration,
+  CAIRN_DATA_DIR: EXIT.dataDir,
+  CAIRN_NOT_RUNNING: EXIT.notRunning,
+};
+
+function codeOf(error: unknown): number {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === "string" ? CODES[code] ?? EXIT.failure : EXIT.failure;
+}

@@ -1,0 +1,166 @@
+// `cairn run`: starts the agent, keeps it until a signal or, under --once, until all is delivered,
+// and stops it in order.
+
+import { resolve as absolute } from "node:path";
+import process from "node:process";
+import { type Agent, createAgent, type Drained } from "../agent/agent.ts";
+import { startDeadline } from "../agent/deadline.ts";
+import { detectSources } from "../agent/detect.ts";
+import type { ResolvedConfig } from "../config/resolved.ts";
+import { detectRuntime } from "../runtime/runtime.ts";
+import { createLogs, type Logs } from "../telemetry/logs.ts";
+import { VERSION } from "../version.ts";
+import type { Command, Shell } from "./command.ts";
+import { CONFIG_OPTIONS, printProblems, readConfiguration } from "./configuration.ts";
+import { EXIT } from "./exit-code.ts";
+import { showProgress } from "./progress.ts";
+
+// The longest timer there is: it fires every 24 days, and keeps the process alive between.
+const KEEP_ALIVE_MS = 2 ** 31 - 1;
+
+/** The command. */
+export const run: Command = {
+  name: "run",
+  summary: "Capture, store and deliver until told to stop",
+  description:
+    "Runs the agent. Without --config it records what this host offers into a trail in\n" +
+    "its data_dir. SIGINT or SIGTERM stops it in order, a second one at once.",
+  options: {
+    ...CONFIG_OPTIONS,
+    once: { type: "boolean", help: "Read every finite source to its end, deliver all, and end" },
+  },
+  async run(args, shell) {
+    const resolution = await readConfiguration(args, shell);
+    printProblems(resolution, shell);
+    const { config } = resolution;
+    if (config === undefined) return EXIT.configuration;
+    if (resolution.isDefault) {
+      for (const { message } of await detectSources()) shell.error.write(`${message}\n`);
+    }
+    const logs = createLogs({
+      level: config.logs.level,
+      stream: shell.error,
+      readable: shell.error.isTerminal,
+      colour: shell.error.isColoured,
+    });
+    const stop = listenForStop(shell, logs);
+    const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
+    try {
+      return await runAgent(config, {
+        shell,
+        logs,
+        stop: stop.signal,
+        once: args.flags.has("once"),
+      });
+    } finally {
+      clearInterval(keepAlive);
+      stop.close();
+      await logs.close();
+    }
+  },
+};
+
+interface Running {
+  readonly shell: Shell;
+  readonly logs: Logs;
+  /** Aborts when the agent is to stop in order. */
+  readonly stop: AbortSignal;
+  readonly once: boolean;
+}
+
+async function runAgent(config: ResolvedConfig, running: Running): Promise<number> {
+  const { shell, logs, stop, once } = running;
+  const log = logs.of("agent");
+  const runtime = await detectRuntime();
+  const agent = createAgent(config, { version: VERSION, logs, runtime, once });
+  const release = survive(logs);
+  const stopped = new Promise<void>((resolve) => {
+    if (stop.aborted) resolve();
+    stop.addEventListener("abort", () => resolve(), { once: true });
+  });
+  // A start that hangs must not keep the signal waiting.
+  const stopEarly = stopped.then(() => stopAgent(agent, config));
+  try {
+    await agent.start();
+    if (!stop.aborted) {
+      log.info("Running", { data_dir: absolute(config.dataDir), pid: process.pid });
+    }
+    for (const line of destinations(config)) log.info(line);
+    if (!once) await stopped;
+    else if (!await drain(agent, shell, logs, stop)) return EXIT.failure;
+  } finally {
+    await (stop.aborted ? stopEarly : stopAgent(agent, config));
+    release();
+  }
+  log.info("Stopped");
+  return EXIT.ok;
+}
+
+async function stopAgent(agent: Agent, config: ResolvedConfig): Promise<void> {
+  const { signal, cancel } = startDeadline(config.stopTimeoutMs);
+  await agent.stop(signal).finally(cancel);
+}
+
+/** Reads and delivers everything; false where a source could not be read to its end. */
+async function drain(agent: Agent, shell: Shell, logs: Logs, stop: AbortSignal): Promise<boolean> {
+  const log = logs.of("agent");
+  const hide = showProgress(agent, shell.error);
+  let drained: Drained;
+  try {
+    drained = await agent.drained(stop);
+  } catch (error) {
+    if (!stop.aborted) throw error;
+    return true;
+  } finally {
+    hide();
+  }
+  for (const id of drained.endless) {
+    log.warn(`Receiver "${id}" has no end to wait for: took what came meanwhile`);
+  }
+  for (const { id, reason } of drained.failed) {
+    log.error(`Cannot read the source of receiver "${id}" to its end: ${reason}`);
+  }
+  return drained.failed.length === 0;
+}
+
+/** Where the records go, of exporters that write to a path of this machine. */
+function destinations(config: ResolvedConfig): readonly string[] {
+  return [...config.exporters.values()].flatMap(({ id, config: options }) => {
+    const { directory, path } = options as { directory?: unknown; path?: unknown };
+    const place = directory ?? path;
+    return typeof place === "string" ? [`Exporter "${id}" writes to ${absolute(place)}`] : [];
+  });
+}
+
+/** First signal: abort, for an orderly stop. Second: end at once; the queue is made for that. */
+function listenForStop(shell: Shell, logs: Logs): { signal: AbortSignal; close: () => void } {
+  const controller = new AbortController();
+  const log = logs.of("agent");
+  const close = shell.onSignal((name) => {
+    if (controller.signal.aborted) {
+      log.warn(`Ended at once by a second ${name}; the queue is intact`);
+      shell.exit(name === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
+    }
+    log.info(`Stopping in order after ${name}; a second one ends at once`);
+    controller.abort(new Error(`stopped by ${name}`));
+  });
+  return { signal: controller.signal, close };
+}
+
+/**
+ * Nothing a component forgot to catch ends the agent: what is acknowledged is on disk, and the
+ * other components go on. Returns how to end that.
+ */
+function survive(logs: Logs): () => void {
+  const log = logs.of("agent");
+  const tell = (error: unknown) => {
+    const text = error instanceof Error ? error.stack ?? error.message : String(error);
+    log.error(`Error that no component handled: ${text}`);
+  };
+  process.on("uncaughtException", tell);
+  process.on("unhandledRejection", tell);
+  return () => {
+    process.off("uncaughtException", tell);
+    process.off("unhandledRejection", tell);
+  };
+}

@@ -1,0 +1,66 @@
+// A configuration that was checked: what the agent is built from.
+
+import type {
+  AgentIdentity,
+  ExporterFactory,
+  ExtensionFactory,
+  FormatFactory,
+  ProcessorFactory,
+  ReceiverFactory,
+  StoredRecord,
+} from "../../plugins/sdk/index.ts";
+
+/** A component to make: its factory, and its options as the factory's schema gave them. */
+export interface ResolvedComponent<Factory> {
+  readonly id: string;
+  readonly factory: Factory;
+  readonly config: unknown;
+}
+
+/** An exporter with its common options. */
+export interface ResolvedExporter extends ResolvedComponent<ExporterFactory> {
+  /** True for the records the exporter wants. */
+  readonly selectors: (record: StoredRecord) => boolean;
+  readonly batch: {
+    readonly maxRecords: number;
+    readonly maxBytes: number;
+    readonly maxAgeMs: number;
+  };
+  readonly retry: {
+    readonly initialMs: number;
+    readonly maxMs: number;
+    readonly multiplier: number;
+    readonly jitter: number;
+  };
+  readonly timeoutMs: number;
+}
+
+/** A pipeline by the ids of its parts. */
+export interface ResolvedPipeline {
+  readonly name: string;
+  readonly receivers: readonly string[];
+  readonly processors: readonly string[];
+  readonly exporters: readonly string[];
+  readonly queue: {
+    readonly bytesMax: number;
+    readonly ageMsMax?: number;
+    readonly freeDiskBytesMin: number;
+    readonly overflow: "block" | "drop_oldest";
+  };
+}
+
+/** Everything an agent needs to know. Holds only components that a pipeline or the service uses. */
+export interface ResolvedConfig {
+  /** Without the version, which the program knows. */
+  readonly agent: Omit<AgentIdentity, "version">;
+  readonly dataDir: string;
+  readonly receivers: ReadonlyMap<string, ResolvedComponent<ReceiverFactory>>;
+  readonly processors: ReadonlyMap<string, ResolvedComponent<ProcessorFactory>>;
+  readonly exporters: ReadonlyMap<string, ResolvedExporter>;
+  readonly extensions: ReadonlyMap<string, ResolvedComponent<ExtensionFactory>>;
+  /** The formats that receivers named, by name. */
+  readonly formats: ReadonlyMap<string, FormatFactory>;
+  readonly pipelines: readonly ResolvedPipeline[];
+  readonly stopTimeoutMs: number;
+  readonly logs: { readonly level: "debug" | "info" | "warn" | "error" };
+}
