@@ -1,0 +1,57 @@
+// The window of recent records by which repeats are told apart (promise P4). A repeat has the same
+// eventID and the same bytes: an eventID alone is not enough, because masked records share theirs,
+// and nobody may suppress a record by sending another one with its id first.
+
+import { crc32 } from "node:zlib";
+import { LRUCache } from "lru-cache";
+
+/** What the window knows a record by. */
+export interface Identified {
+  readonly id: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Stands where a fingerprint was; no fingerprint is negative. */
+const REMOVED = -1;
+
+/** Remembers the last `entriesMax` records. */
+export class DedupeWindow {
+  // Under its id the first content seen; under id and content each further one.
+  readonly #known: LRUCache<string, number>;
+
+  constructor(entriesMax: number) {
+    this.#known = new LRUCache({ max: entriesMax });
+  }
+
+  /** Remembers a record; false when it was known already. */
+  add(record: Identified): boolean {
+    const print = fingerprint(record.bytes);
+    const known = this.#known.get(record.id);
+    if (known === undefined) {
+      this.#known.set(record.id, print);
+      return true;
+    }
+    if (known === print) return false;
+    const key = further(record.id, print);
+    if (this.#known.get(key) !== undefined) return false;
+    this.#known.set(key, print);
+    return true;
+  }
+
+  /** Forgets a record that was added but not stored. */
+  remove(record: Identified): void {
+    const print = fingerprint(record.bytes);
+    // The place under the id stays, as the way to further contents of it.
+    if (this.#known.peek(record.id) === print) this.#known.set(record.id, REMOVED);
+    else this.#known.delete(further(record.id, print));
+  }
+}
+
+function further(id: string, print: number): string {
+  return `${id}/${print}`;
+}
+
+/** Checksum and length in one number: 32 and up to 21 bits fit the 53 of a number's integers. */
+function fingerprint(bytes: Uint8Array): number {
+  return crc32(bytes) * 0x20_0000 + (bytes.length % 0x20_0000);
+}

@@ -1,0 +1,69 @@
+// What a receiver is handed: its way through the door of a pipeline, or of several.
+
+import type {
+  AuditEvent,
+  Batch,
+  Intake,
+  IntakeOptions,
+  Position,
+} from "../../plugins/sdk/index.ts";
+import type { AgentIdentity } from "../../plugins/sdk/index.ts";
+import type { Queue } from "../queue/queue.ts";
+import type { Admission } from "./admission.ts";
+import { fromEvents, fromRecords } from "./draft.ts";
+
+/** One receiver's intake into one pipeline. */
+export function createIntake(
+  receiver: string,
+  admission: Admission,
+  queue: Queue,
+  agent: AgentIdentity,
+): Intake {
+  // The type, not the name: renaming a receiver leaves the eventIDs of its source as they are.
+  const source = receiver.split("/", 1)[0]!;
+  return {
+    events: (events: readonly AuditEvent[], options?: IntakeOptions) =>
+      admission.admit({ receiver, draft: () => fromEvents(events, source, agent) }, options),
+    records: (
+      records: Batch,
+      options?: IntakeOptions & { readonly bytes?: readonly Uint8Array[] },
+    ) =>
+      admission.admit(
+        { receiver, draft: () => fromRecords(records, options?.bytes, agent) },
+        options,
+      ),
+    reject: (
+      raw: Uint8Array,
+      reason: string,
+      options?: IntakeOptions & { readonly id?: string },
+    ) => {
+      const rejected = { raw, reason, code: "CAIRN_REJECTED_INPUT" };
+      const id = options?.id;
+      const draft = () => ({
+        drafts: [],
+        rejected: [id === undefined ? rejected : { ...rejected, id }],
+      });
+      return admission.admit({ receiver, draft }, options);
+    },
+    position: () => queue.position(receiver),
+  };
+}
+
+/**
+ * One intake over several pipelines, one after another: what the last one holds, all hold. So its
+ * position is the position of all; a crash between two is made good by the first ones' windows.
+ */
+export function fanOut(intakes: readonly Intake[]): Intake {
+  return {
+    async events(events, options) {
+      for (const intake of intakes) await intake.events(events, options);
+    },
+    async records(records, options) {
+      for (const intake of intakes) await intake.records(records, options);
+    },
+    async reject(raw, reason, options) {
+      for (const intake of intakes) await intake.reject(raw, reason, options);
+    },
+    position: (): Position | undefined => intakes.at(-1)?.position(),
+  };
+}

@@ -1,0 +1,234 @@
+// A pipeline: its door, its queue, one delivery for each exporter, its dead letters, and the books
+// that add them up. Opened, started and stopped by the agent.
+
+import { basename } from "node:path";
+import type {
+  AgentIdentity,
+  AuditEvent,
+  Exporter,
+  Intake,
+  Log,
+  Processor,
+} from "../../plugins/sdk/index.ts";
+import type { Files } from "../queue/files.ts";
+import { type Counts, Queue, type QueueOptions, type QueueStats } from "../queue/queue.ts";
+import type { RecoveryReport } from "../queue/recover.ts";
+import { Admission } from "./admission.ts";
+import { DeadLetters } from "./dead-letters.ts";
+import { DedupeWindow } from "./dedupe.ts";
+import { type DeliverOptions, Delivery, type DeliveryStatus } from "./deliver.ts";
+import { fromEvents, messageOf } from "./draft.ts";
+import { createIntake } from "./intake.ts";
+import { OwnEvents } from "./own-events.ts";
+
+/** What a pipeline is opened with. */
+export interface PipelineOptions {
+  readonly name: string;
+  readonly directory: string;
+  readonly deadLettersDirectory: string;
+  readonly queue: {
+    readonly bytesMax: number;
+    readonly ageMsMax?: number;
+    readonly freeDiskBytesMin: number;
+    readonly segmentBytesMax?: number;
+    readonly overflow: "block" | "drop_oldest";
+  };
+  readonly agent: AgentIdentity;
+  readonly clock: () => number;
+  readonly log: Log;
+  /** Records told apart from repeats. */
+  readonly dedupeEntriesMax?: number;
+  readonly processors: readonly Processor[];
+  readonly files?: Files;
+}
+
+/** One exporter's books and health. */
+export interface ExporterStatus extends DeliveryStatus {
+  /** Stored and not yet done with: stored = delivered + deadLettered + excluded + lost + queued. */
+  readonly queued: number;
+}
+
+/** The books (promise P7) and how the parts are doing. */
+export interface PipelineStatus {
+  readonly name: string;
+  /** On disk: received = filtered + duplicate + rejected + stored. */
+  readonly counts: Counts;
+  /** Taken from receivers, outcome not known yet; not in `counts`. */
+  readonly inFlight: number;
+  readonly queue: QueueStats;
+  /** What was found when the queue was opened. */
+  readonly recovery: RecoveryReport;
+  /** Letters kept. */
+  readonly deadLetters: number;
+  readonly exporters: readonly ExporterStatus[];
+}
+
+const DEDUPE_ENTRIES_MAX = 65_536;
+const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** One pipeline. */
+export class Pipeline {
+  readonly name: string;
+  readonly #options: PipelineOptions;
+  readonly #queue: Queue;
+  readonly #deadLetters: DeadLetters;
+  readonly #admission: Admission;
+  readonly #ownEvents: OwnEvents;
+  readonly #deliveries = new Map<string, Delivery>();
+  #stopped: Promise<void> | undefined;
+
+  private constructor(
+    options: PipelineOptions,
+    queue: Queue,
+    deadLetters: DeadLetters,
+    window: DedupeWindow,
+    ownEvents: OwnEvents,
+  ) {
+    const { name, processors, agent, clock } = options;
+    this.name = name;
+    this.#options = options;
+    this.#queue = queue;
+    this.#deadLetters = deadLetters;
+    this.#ownEvents = ownEvents;
+    this.#admission = new Admission({
+      name,
+      queue,
+      deadLetters,
+      window,
+      processors,
+      agent,
+      clock,
+      afterBatch: () => ownEvents.flush(),
+    });
+    ownEvents.open((events) => this.#storeOwn(events));
+  }
+
+  /** Opens the queue and the dead letters; throws what Queue.open throws. */
+  static async open(options: PipelineOptions): Promise<Pipeline> {
+    const { name, agent, clock, log, files } = options;
+    const { bytesMax, freeDiskBytesMin } = options.queue;
+    const deadLetters = await DeadLetters.open({
+      directory: options.deadLettersDirectory,
+      bytesMax,
+      freeDiskBytesMin,
+      agent,
+      clock,
+      log,
+      ...(files === undefined ? {} : { files }),
+    });
+    try {
+      const ownEvents = new OwnEvents(name, clock);
+      const queue = await Queue.open(queueOptions(options, ownEvents));
+      for (const message of queue.recovery.messages) log.warn(message);
+      const entriesMax = options.dedupeEntriesMax ?? DEDUPE_ENTRIES_MAX;
+      const window = new DedupeWindow(entriesMax);
+      for (const record of await queue.recent(entriesMax)) window.add(record);
+      return new Pipeline(options, queue, deadLetters, window, ownEvents);
+    } catch (error) {
+      await deadLetters.close();
+      throw error;
+    }
+  }
+
+  /** The way in for one receiver. */
+  intake(receiverId: string): Intake {
+    return createIntake(receiverId, this.#admission, this.#queue, this.#options.agent);
+  }
+
+  /** Adds an exporter, which begins where it ended before, or with the oldest record. */
+  async addExporter(id: string, exporter: Exporter, options: DeliverOptions): Promise<void> {
+    const { clock, log } = this.#options;
+    const cursor = await this.#queue.cursor(id);
+    const deadLetters = this.#deadLetters;
+    this.#deliveries.set(
+      id,
+      new Delivery({ id, exporter, cursor, deadLetters, options, clock, log }),
+    );
+  }
+
+  /** Begins to deliver. Exporters that are no longer configured hold nothing back from now on. */
+  start(): void {
+    this.#queue.retainCursors([...this.#deliveries.keys()]).catch((error: unknown) => {
+      const reason = messageOf(error);
+      this.#options.log.warn("Cannot remove the cursors of removed exporters", { reason });
+    });
+    for (const delivery of this.#deliveries.values()) delivery.start();
+  }
+
+  /** The dead letters, for whoever lists them. */
+  get deadLetters(): DeadLetters {
+    return this.#deadLetters;
+  }
+
+  /**
+   * Resolves when every exporter is done with all that was stored when it was called; batches do not
+   * wait to fill. Rejects with the signal's reason. To be called after `start`.
+   */
+  async drained(signal?: AbortSignal): Promise<void> {
+    const end = this.#queue.nextSequence();
+    await Promise.all([...this.#deliveries.values()].map((each) => each.reached(end, signal)));
+  }
+
+  /** Ends delivery, at the latest at the deadline, then closes the queue. What is queued stays. */
+  stop(deadline: AbortSignal): Promise<void> {
+    this.#stopped ??= this.#stop(deadline);
+    return this.#stopped;
+  }
+
+  /** The books now. */
+  status(): PipelineStatus {
+    const next = this.#queue.nextSequence();
+    return {
+      name: this.name,
+      counts: this.#queue.counts(),
+      inFlight: this.#admission.inFlight,
+      queue: this.#queue.stats(),
+      recovery: this.#queue.recovery,
+      deadLetters: this.#deadLetters.count(),
+      exporters: [...this.#deliveries.values()].map((delivery) => {
+        const status = delivery.status();
+        return { ...status, queued: next - status.position };
+      }),
+    };
+  }
+
+  async #stop(deadline: AbortSignal): Promise<void> {
+    await Promise.all([...this.#deliveries.values()].map((delivery) => delivery.stop(deadline)));
+    this.#ownEvents.close();
+    // A queue that blocks would keep the door waiting: closing it turns those away who wait.
+    const closed = this.#admission.close();
+    await this.#queue.close();
+    await closed;
+    await this.#deadLetters.close();
+  }
+
+  #storeOwn(events: readonly AuditEvent[]): Promise<void> {
+    const draft = () => fromEvents(events, "cairn", this.#options.agent);
+    return this.#admission.admit({ receiver: "cairn", draft, unprocessed: true });
+  }
+}
+
+/** The queue's options; what befalls it becomes events of the agent's own. */
+function queueOptions(options: PipelineOptions, ownEvents: OwnEvents): QueueOptions {
+  const { name, directory, queue, clock, log, files } = options;
+  const { segmentBytesMax = SEGMENT_BYTES_MAX, ...limits } = queue;
+  return {
+    directory,
+    segmentBytesMax,
+    ...limits,
+    clock,
+    ...(files === undefined ? {} : { files }),
+    onDrop: ({ first, last, count, reason, exporters }) => {
+      if (count === 0) return;
+      log.error("Records dropped before they were delivered", { pipeline: name, count, reason });
+      const facts = { first, last, count, reason, exporters: [...exporters] };
+      ownEvents.add("DropRecords", `${first}-${last}`, facts);
+    },
+    onQuarantine: (found) => {
+      const { offset, bytes, lost } = found;
+      const facts = { segment: basename(found.segment), offset, bytes, lost };
+      log.error("Damaged bytes stepped over", { pipeline: name, ...facts });
+      ownEvents.add("QuarantineFrame", `${facts.segment}@${offset}`, facts);
+    },
+  };
+}

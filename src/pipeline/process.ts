@@ -1,0 +1,116 @@
+// Runs a batch through a pipeline's processors. A record that comes out as the same object keeps its
+// bytes; a changed or added one is written as JSON once, at the end. What makes a processor throw is
+// found by offering the records one by one, and set aside. Between dedupe and the queue.
+
+import { validateRecord } from "../../plugins/sdk/cloudtrail/validate.ts";
+import type { AgentIdentity, Batch, CloudTrailRecord, Processor } from "../../plugins/sdk/index.ts";
+import { type Draft, messageOf, type Rejected, rejectedObject, serialize } from "./draft.ts";
+
+/** What came of a batch. `drafts.length + filtered + rejected.length == given + added`. */
+export interface Processed {
+  readonly drafts: readonly Draft[];
+  /** Records that a processor took out. */
+  readonly filtered: number;
+  /** Records that a processor put in (their eventID was not in the batch). */
+  readonly added: number;
+  readonly rejected: readonly Rejected[];
+}
+
+/** A record between processors, and the draft it began as. */
+interface Item {
+  readonly record: CloudTrailRecord;
+  readonly draft: Draft | undefined;
+}
+
+interface Tally {
+  filtered: number;
+  added: number;
+  readonly rejected: Rejected[];
+}
+
+/** Offers the batch to each processor in turn. Never rejects because of a record or a processor. */
+export async function runProcessors(
+  processors: readonly Processor[],
+  drafts: readonly Draft[],
+  agent: AgentIdentity,
+): Promise<Processed> {
+  const tally: Tally = { filtered: 0, added: 0, rejected: [] };
+  let items: readonly Item[] = drafts.map((draft) => ({ record: draft.record, draft }));
+  for (const processor of processors) {
+    if (items.length > 0) items = await step(processor, items, tally);
+  }
+  return { drafts: settle(items, agent, tally), ...tally };
+}
+
+async function step(
+  processor: Processor,
+  items: readonly Item[],
+  tally: Tally,
+): Promise<readonly Item[]> {
+  try {
+    return await offer(processor, items, tally);
+  } catch (error) {
+    if (items.length === 1) {
+      tally.rejected.push(rejectedItem(items[0]!, messageOf(error)));
+      return [];
+    }
+  }
+  const passed: Item[] = [];
+  for (const item of items) passed.push(...await step(processor, [item], tally));
+  return passed;
+}
+
+async function offer(
+  processor: Processor,
+  items: readonly Item[],
+  tally: Tally,
+): Promise<readonly Item[]> {
+  const batch = items.map((item) => item.record);
+  const given = await processor.process(batch);
+  if (!Array.isArray(given)) throw new TypeError("Processor did not answer with a list");
+  if (isSame(batch, given)) return items;
+  const byRecord = new Map(items.map((item) => [item.record, item]));
+  const byId = new Map(items.map((item) => [item.record.eventID, item]));
+  const left = new Set(items);
+  let added = 0;
+  const passed = (given as Batch).map((record): Item => {
+    const from = byRecord.get(record) ?? byId.get(record.eventID);
+    if (from !== undefined && left.delete(from)) return { record, draft: from.draft };
+    added++;
+    return { record, draft: undefined };
+  });
+  tally.added += added;
+  tally.filtered += left.size;
+  return passed;
+}
+
+function isSame(before: Batch, after: Batch): boolean {
+  if (before === after) return true;
+  if (before.length !== after.length) return false;
+  for (let i = 0; i < before.length; i++) if (before[i] !== after[i]) return false;
+  return true;
+}
+
+/** Drafts in order; those that changed are checked and written anew. */
+function settle(items: readonly Item[], agent: AgentIdentity, tally: Tally): readonly Draft[] {
+  const drafts: Draft[] = [];
+  for (const { record, draft } of items) {
+    if (draft !== undefined && draft.record === record) {
+      drafts.push(draft);
+      continue;
+    }
+    const own = draft === undefined || draft.own;
+    const { drafts: written, rejected } = serialize([record], own, agent, validateRecord);
+    drafts.push(...written);
+    tally.rejected.push(...rejected);
+  }
+  return drafts;
+}
+
+function rejectedItem({ record, draft }: Item, message: string): Rejected {
+  const reason = `Processor failed: ${message}`;
+  const code = "CAIRN_PROCESSOR";
+  return draft !== undefined && draft.record === record
+    ? { raw: draft.bytes, reason, code }
+    : rejectedObject(record, reason, undefined, code);
+}
