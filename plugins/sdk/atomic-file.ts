@@ -74,23 +74,39 @@ export async function writeFileAtomic(
   await calls.syncFolder(dirname(path));
 }
 
-/**
- * Makes a folder and those above it that are missing; resolves when the names of all it made are on
- * the disk. A folder that is there already is left as it is.
- */
+/** How folders are made. */
+export interface DurableFolderOptions {
+  /** Permission bits of those that are made; 0o750 by default. */
+  readonly mode?: number;
+  /**
+   * Folders whose names are known to be on the disk; those that become so are added. With it a folder
+   * that is there but not known is synced, too: a crash may have come between its making and its sync.
+   * It has to hold one above the path. Without it, a folder that is there is trusted.
+   */
+  readonly known?: Set<string>;
+  readonly calls?: AtomicFileCalls;
+}
+
+/** Makes a folder and those above it that are missing; resolves when their names are on the disk. */
 export async function makeFolderDurable(
   path: string,
-  mode = 0o750,
-  calls: AtomicFileCalls = atomicFileCalls,
+  options: DurableFolderOptions = {},
 ): Promise<void> {
+  const { mode = 0o750, known, calls = atomicFileCalls } = options;
+  const above = dirname(path);
+  if (known?.has(path) || above === path) return;
+  if (known !== undefined) await makeFolderDurable(above, options);
   try {
     await calls.makeFolder(path, mode);
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code === "EEXIST") return;
-    if (code !== "ENOENT" || dirname(path) === path) throw error;
-    await makeFolderDurable(dirname(path), mode, calls);
-    return await makeFolderDurable(path, mode, calls);
+    if (code === "EEXIST" && known === undefined) return;
+    if (code === "ENOENT" && known === undefined) {
+      await makeFolderDurable(above, options);
+      return await makeFolderDurable(path, options);
+    }
+    if (code !== "EEXIST") throw error;
   }
-  await calls.syncFolder(dirname(path));
+  await calls.syncFolder(above);
+  known?.add(path);
 }

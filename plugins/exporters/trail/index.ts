@@ -22,6 +22,8 @@ import { planFiles, type PlannedFile, type TrailPlace } from "./plan.ts";
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
 
+const KNOWN_FOLDERS_MAX = 10_000;
+
 export default defineExporter({
   type: "trail",
   stability: "beta",
@@ -38,6 +40,8 @@ class TrailExporter implements Exporter {
   readonly #context: ComponentContext;
   readonly #directory: string;
   readonly #temporary: string;
+  /** Folders of this trail whose names are on the disk. */
+  readonly #folders = new Set<string>();
   #host: Host | undefined;
 
   constructor(options: TrailConfig, context: ComponentContext) {
@@ -105,16 +109,30 @@ class TrailExporter implements Exporter {
       const text = logFileText(file.records);
       const gzip = await this.#context.runtime.gzip([text], this.#config.compression_level);
       signal.throwIfAborted();
-      await makeFolderDurable(dirname(path), FOLDER_MODE);
-      await makeFolderDurable(this.#temporary, FOLDER_MODE);
+      await this.#makeFolders(dirname(path));
       const temporaryPath = join(this.#temporary, file.key.replaceAll("/", "+").slice(-200));
       await writeFileAtomic(path, gzip, { mode: FILE_MODE, temporaryPath });
     } catch (error) {
+      // Folders may be gone: they are looked at anew.
+      this.#folders.clear();
       if (signal.aborted) throw error;
       const problem = diskError("write log file", path, error);
       this.#host?.report("degraded", problem.message);
       throw problem;
     }
+  }
+
+  /** Days and regions add folders all the time: those made long ago need not be remembered. */
+  async #makeFolders(folder: string): Promise<void> {
+    const known = this.#folders;
+    if (known.size > KNOWN_FOLDERS_MAX) known.clear();
+    if (!known.has(this.#directory)) {
+      await makeFolderDurable(this.#directory, { mode: FOLDER_MODE });
+      known.add(this.#directory);
+    }
+    await makeFolderDurable(folder, { mode: FOLDER_MODE, known });
+    // It may have been taken away while the agent runs, with all else in the trail's folder.
+    await makeFolderDurable(this.#temporary, { mode: FOLDER_MODE });
   }
 }
 

@@ -89,6 +89,11 @@ export class RecordSplitter {
     return this.#spans;
   }
 
+  /** True where nothing more is looked at, so that reading on is in vain. */
+  get stopped(): boolean {
+    return this.#state === "stopped";
+  }
+
   /** Says that the text has ended; answers what was left over, as a span with a problem. */
   end(): readonly Span[] {
     const state = this.#state;
