@@ -19,8 +19,7 @@ import {
   RejectedInput,
   RetryableError,
 } from "./index.ts";
-import { conformance, recordingIntake, testContext, until } from "./conformance.ts";
-import { aboutLine } from "./conformance/line-event.ts";
+import { aboutLine, conformance, recordingIntake, testContext, until } from "./conformance.ts";
 
 const nothing = z.strictObject({});
 const common = { stability: "stable", summary: "Made for a test", config: nothing } as const;

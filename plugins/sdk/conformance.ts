@@ -29,6 +29,8 @@ export {
   testRecord,
 } from "./conformance/exporter.ts";
 export type { FormatConformance } from "./conformance/format.ts";
+export { aboutLine } from "./conformance/line-event.ts";
+export { lineFormat } from "./conformance/line-format.ts";
 export { stopInTime } from "./conformance/lifecycle.ts";
 export type { ProcessorConformance } from "./conformance/processor.ts";
 export { compare, type ReceiverConformance, type ReceiverSource } from "./conformance/receiver.ts";

@@ -1,0 +1,18 @@
+// The options of receiver `auditd`.
+
+import { z } from "zod";
+import { size } from "../../sdk/index.ts";
+
+/** Its schema. */
+export const config = z.strictObject({
+  path: z.string().min(1).default("/var/log/audit/audit.log").describe(
+    "The log that auditd writes; rotated files beside it (audit.log.1 …) are found by themselves",
+  ),
+  start_at: z.enum(["end", "beginning"]).optional().describe(
+    "Where to begin at the first start: with what is written from now on, or with the oldest " +
+      "rotated file; under --once the beginning when not set",
+  ),
+  max_line_bytes: size.prefault("256KiB").describe(
+    "Longest line that is read; a longer one is set aside, cut at this length",
+  ),
+});

@@ -1,0 +1,126 @@
+// Succession: the files that had one path, one after the other, and the format that reads across
+// them. Rotation renames or truncates a file while lines of one event stand on both sides of it.
+
+import { FileStream, type StreamLimits, type StreamPosition } from "./follow-stream.ts";
+import { type FoundFile, rotatedSiblings } from "./follow-files.ts";
+import type { Format } from "./format.ts";
+import type { Json } from "./json.ts";
+import type { Position } from "./intake.ts";
+
+/** See the top of the file. */
+export class Succession {
+  readonly path: string;
+  readonly format: Format;
+  /** Oldest first; the last one is, or was, at the path. */
+  readonly streams: FileStream[] = [];
+  /** Keys of streams that are finished and whose place in the position is to be removed. */
+  readonly #gone = new Set<string>();
+  #lastKey = "";
+  #lastTime = 0;
+
+  constructor(path: string, format: Format) {
+    this.path = path;
+    this.format = format;
+  }
+
+  /** Adds the stream that follows all others. */
+  push(stream: FileStream): void {
+    this.streams.push(stream);
+    this.#gone.delete(stream.key);
+  }
+
+  /** Puts streams in the place of one. */
+  replace(stream: FileStream, by: readonly FileStream[]): void {
+    this.streams.splice(this.streams.indexOf(stream), 1, ...by);
+  }
+
+  /** Takes a finished stream out; its key leaves the position with the next batch. */
+  remove(stream: FileStream): void {
+    const last = this.streams.at(-1);
+    if (last === stream) [this.#lastKey, this.#lastTime] = [stream.key, stream.time];
+    this.replace(stream, []);
+    this.#gone.add(stream.key);
+  }
+
+  /** The files that came between the last stream and the one at the path now, oldest first. */
+  async missed(): Promise<FoundFile[]> {
+    const last = this.streams.at(-1);
+    const [key, time] = last === undefined
+      ? [this.#lastKey, this.#lastTime]
+      : [last.key, last.time];
+    const siblings = await rotatedSiblings(this.path);
+    const at = siblings.findIndex((file) => file.key === key);
+    if (at < 0) return siblings.filter((file) => Number(file.stats.mtimeMs) > time);
+    if (last !== undefined) last.location = siblings[at]!.path;
+    return siblings.slice(at + 1);
+  }
+
+  /**
+   * What changed since the last call, to be made durable with the events of all lines before it.
+   * Frames that wait in the format hold it back: in their own stream to the oldest of them, in the
+   * others altogether, for nothing tells which of their frames wait too.
+   */
+  position(): Position | undefined {
+    const pending = this.format.oldestPending();
+    let moved: Record<string, Json> | undefined;
+    for (const stream of this.streams) {
+      if (pending !== undefined && pending.source !== stream.source) continue;
+      const offset = pending === undefined ? stream.done : Math.min(stream.done, pending.offset);
+      if (offset === stream.saved) continue;
+      stream.saved = offset;
+      moved ??= {};
+      moved[stream.key] = stream.position(offset);
+    }
+    for (const key of this.#gone) {
+      // The system gives a free inode to the next file.
+      if (this.streams.some((stream) => stream.key === key)) continue;
+      moved ??= {};
+      moved[key] = null;
+    }
+    this.#gone.clear();
+    return moved;
+  }
+}
+
+/**
+ * What comes in the place of a truncated stream, oldest first: the rest of the old bytes where
+ * rotation has copied them to before it truncated, what was rotated since, and the file anew.
+ */
+export async function afterTruncation(
+  stream: FileStream,
+  limits: StreamLimits,
+  isKnown: (key: string) => boolean,
+  create: (file: FoundFile) => FileStream,
+): Promise<FileStream[]> {
+  const fresh = new FileStream(stream.key, stream.location, stream.renewed(), limits);
+  const siblings = await rotatedSiblings(stream.path);
+  for (let at = siblings.length - 1; at >= 0; at--) {
+    const { key, path } = siblings[at]!;
+    if (isKnown(key) || !await stream.isCopiedBy(path).catch(() => false)) continue;
+    const rest = new FileStream(key, path, stream.position(stream.done), limits);
+    const since = siblings.slice(at + 1).filter((file) => !isKnown(file.key)).map(create);
+    return [rest, ...since, fresh];
+  }
+  return [fresh];
+}
+
+/** The streams that an earlier run left in the receiver's position, by path, oldest first. */
+export function storedStreams(
+  position: Position | undefined,
+  limits: StreamLimits,
+): Map<string, FileStream[]> {
+  const byPath = new Map<string, FileStream[]>();
+  const found = Object.entries(position ?? {}).flatMap(([key, value]) =>
+    isStreamPosition(value) ? [new FileStream(key, value.path, value, limits)] : []
+  );
+  for (const stream of found.sort((a, b) => a.time - b.time)) {
+    stream.saved = stream.done;
+    byPath.set(stream.path, [...byPath.get(stream.path) ?? [], stream]);
+  }
+  return byPath;
+}
+
+function isStreamPosition(value: Json | undefined): value is StreamPosition {
+  return typeof value === "object" && value !== null && "path" in value && "offset" in value &&
+    typeof value.path === "string" && typeof value.offset === "number" && value.offset >= 0;
+}
