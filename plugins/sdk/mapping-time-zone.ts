@@ -6,7 +6,8 @@ const BLOCK_MS = 900_000;
 
 /**
  * For `UTC`, `+02:00` or an IANA name, a function from local time (as if it were UTC, in ms) to its
- * offset in ms; undefined for an unknown name. An hour that clocks run through twice is its first run.
+ * offset in ms; undefined for an unknown name. An hour that clocks run through twice is its first
+ * run.
  */
 export function zoneOffset(name: string): ((localMs: number) => number) | undefined {
   if (name === "UTC") return () => 0;

@@ -1,3 +1,5 @@
+// Times of the mapping language: formats, zones, years that are not said.
+
 import t from "tap";
 import { time } from "./mapping-time.ts";
 

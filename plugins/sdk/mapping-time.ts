@@ -90,7 +90,7 @@ function reader(where: Value, { format, timezone, year }: z.output<typeof option
     if (found === undefined) throw new RejectedInput("Has no time");
     const ms = convert(found, at);
     if (ms !== undefined && ms >= 0 && ms <= TIME_MS_MAX) return Math.floor(ms);
-    throw new RejectedInput(`Cannot read time "${(JSON.stringify(found)).slice(0, 64)}"`);
+    throw new RejectedInput(`Cannot read time ${JSON.stringify(found).slice(0, 64)}`);
   };
 }
 

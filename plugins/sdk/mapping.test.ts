@@ -1,3 +1,5 @@
+// The mapping language: events from objects, values, conditions, and problems with their places.
+
 import t from "tap";
 import type { JsonObject } from "./json.ts";
 import { createMapper, mapping } from "./mapping.ts";

@@ -1,10 +1,8 @@
 // Text from records made safe to print: whoever writes a log line must not steer the terminal of
 // whoever reads it.
 
-// Control characters, marks that turn or hide text, line and paragraph separators, lone surrogates.
-const UNSAFE =
-  // deno-lint-ignore no-control-regex
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|\p{Cs}/gu;
+// Control characters, marks that turn, hide or separate text, lone surrogates.
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const PLAIN = /^[\x20-\x7e]*$/;
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
@@ -22,7 +20,11 @@ export function escapeJson(text: string): string {
 }
 
 function escapeOne(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  let escaped = "";
+  for (let at = 0; at < char.length; at++) {
+    escaped += `\\u${char.charCodeAt(at).toString(16).padStart(4, "0")}`;
+  }
+  return escaped;
 }
 
 /** A safe text in at most `columns` columns of a terminal, cut with …, filled with blanks. */

@@ -1,3 +1,5 @@
+// The file exporter on real files: kills, torn lines, moved files, full disks, rotation.
+
 import { mkdir, readdir, readFile, rename, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";

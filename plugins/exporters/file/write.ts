@@ -60,6 +60,8 @@ export class FileExporter implements Exporter {
     try {
       await this.#write(batch, signal);
     } catch (error) {
+      // What failed may be the open file itself (a stale mount): the next attempt opens it anew.
+      await this.stop().catch(() => {});
       if (signal.aborted) throw signal.reason;
       throw explain(error, this.#config.path);
     }

@@ -1,3 +1,5 @@
+// Format json as a plugin: conformance, the default mapping, limits.
+
 import t from "tap";
 import { conformance, testAgent } from "../../sdk/conformance.ts";
 import type { Decoded } from "../../sdk/index.ts";

@@ -1,3 +1,6 @@
+// Frames of JSON text: what survives, and what is rejected.
+
+import fc from "fast-check";
 import t from "tap";
 import { type ParsedObject, parseObject } from "./parse.ts";
 
@@ -65,4 +68,17 @@ t.test("parseObject() rejects what it cannot read, and says why", async (t) => {
     const bytes = typeof frame === "string" ? new TextEncoder().encode(frame) : frame;
     t.throws(() => parseObject(bytes, limits), { name: "RejectedInput", message });
   }
+});
+
+t.test("parseObject() reads what JSON.parse reads, whatever the object", async (t) => {
+  const roomy = { bytesMax: 1_000_000, depthMax: 256 };
+  const objects = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 }));
+  fc.assert(fc.property(objects, (object) => {
+    const text = JSON.stringify(object);
+    const parsed = parseObject(new TextEncoder().encode(text), roomy);
+    // Numbers of more digits than a double holds come as text, so texts are compared without quotes.
+    const plain = (json: unknown) => JSON.stringify(json).replaceAll('"', "");
+    return parsed?.ambiguous === undefined && plain(parsed?.root) === plain(JSON.parse(text));
+  }));
+  t.pass("100 objects");
 });

@@ -1,3 +1,5 @@
+// Format text as a plugin: conformance, patterns and cases, mismatches.
+
 import t from "tap";
 import { conformance, testAgent } from "../../sdk/conformance.ts";
 import text from "./index.ts";
