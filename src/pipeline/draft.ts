@@ -166,9 +166,10 @@ function draft(
   agent: AgentIdentity,
 ): Draft {
   const { eventID, recipientAccountId, awsRegion, eventCategory } = record;
+  const time = recordTime(record);
   return {
     id: eventID && eventID.length <= 128 ? eventID : contentId(bytes),
-    time: recordTime(record),
+    time,
     accountId: isAccount(recipientAccountId) ? recipientAccountId : agent.accountId,
     region: isRegion(awsRegion) ? awsRegion : agent.region,
     category: isCategory(eventCategory) ? eventCategory : "Management",

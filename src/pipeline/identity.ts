@@ -4,10 +4,13 @@
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type { Actor, RoleActor, Session, UserActor } from "../../plugins/sdk/index.ts";
-import type { AgentIdentity, JsonObject, UserIdentity } from "../../plugins/sdk/index.ts";
+import type { AgentIdentity, Json, JsonObject, UserIdentity } from "../../plugins/sdk/index.ts";
 import { formatEventTime } from "../../plugins/sdk/cloudtrail/event-time.ts";
 import { localArn, type Place } from "./arn.ts";
 import { truncate } from "./truncate.ts";
+
+/** A userIdentity being made: members are added in order, which costs half of spreading them. */
+type Identity = { -readonly [K in keyof UserIdentity]: UserIdentity[K] };
 
 /** Longest name written to userIdentity, in bytes: the limit of CloudTrail's own text fields. */
 const NAME_BYTES_MAX = 1024;
@@ -16,16 +19,9 @@ const CHAIN_MAX = 16;
 
 /** The userIdentity of an actor. Members stand in the order of CloudTrail's samples. */
 export function userIdentity(actor: Actor, place: Place): UserIdentity {
-  const { accountId, partition } = place.agent;
   switch (actor.type) {
     case "root":
-      return {
-        type: "Root",
-        principalId: accountId,
-        arn: `arn:${partition}:iam::${accountId}:root`,
-        accountId,
-        ...context({ attributes: attributes(actor.session) }),
-      };
+      return root(actor.session, place.agent);
     case "user":
       return actor.federation === undefined ? localUser(actor, place) : federatedUser(actor);
     case "role":
@@ -35,7 +31,7 @@ export function userIdentity(actor: Actor, place: Place): UserIdentity {
     case "account":
       return { type: "AWSAccount", accountId: cut(actor.accountId) };
     case "anonymous":
-      return { type: "Unknown", ...(actor.id ? { principalId: cut(actor.id) } : {}) };
+      return actor.id ? { type: "Unknown", principalId: cut(actor.id) } : { type: "Unknown" };
   }
 }
 
@@ -45,6 +41,7 @@ export function userIdentity(actor: Actor, place: Place): UserIdentity {
  */
 export function serviceHost(service: string, agent: AgentIdentity): string {
   if (service === "cairn") return "cairn.internal";
+  if (/^[a-z0-9][a-z0-9._-]{0,127}$/.test(service)) return `${service}.${agent.domain}`;
   // Letters of other scripts and the like become hyphens, and the strict check wants a first letter.
   const name = service.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "");
   return `${name.slice(0, 128) || "unknown"}.${agent.domain}`;
@@ -66,29 +63,36 @@ function uuid(hex: string): string {
     `${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 
+function root(session: Session | undefined, { accountId, partition }: AgentIdentity): UserIdentity {
+  const identity: Identity = {
+    type: "Root",
+    principalId: accountId,
+    arn: `arn:${partition}:iam::${accountId}:root`,
+    accountId,
+  };
+  return inSession(identity, session);
+}
+
 function localUser(actor: UserActor, place: Place): UserIdentity {
   if (!actor.name && !actor.id) return { type: "Unknown" };
-  const name = actor.name ? cut(actor.name) : undefined;
-  return {
-    type: "IAMUser",
-    principalId: cut(actor.id || actor.name || ""),
-    ...(name === undefined ? {} : { arn: localArn(place, "iam", "user", name) }),
-    accountId: place.agent.accountId,
-    ...(name === undefined ? {} : { userName: name }),
-    ...context({ attributes: attributes(actor.session) }),
-  };
+  const identity: Identity = { type: "IAMUser", principalId: cut(actor.id || actor.name || "") };
+  const name = actor.name && cut(actor.name);
+  if (name) identity.arn = localArn(place, "iam", "user", name);
+  identity.accountId = place.agent.accountId;
+  if (name) identity.userName = name;
+  return inSession(identity, actor.session);
 }
 
 function federatedUser(actor: UserActor): UserIdentity {
   const provider = cut(actor.federation!.provider);
   const subject = actor.id || actor.name;
-  return {
+  const identity: Identity = {
     type: actor.federation!.protocol === "saml" ? "SAMLUser" : "WebIdentityUser",
-    ...(subject ? { principalId: `${provider}:${cut(subject)}` } : {}),
-    ...(actor.name ? { userName: cut(actor.name) } : {}),
-    identityProvider: provider,
-    ...context({ attributes: attributes(actor.session) }),
   };
+  if (subject) identity.principalId = `${provider}:${cut(subject)}`;
+  if (actor.name) identity.userName = cut(actor.name);
+  identity.identityProvider = provider;
+  return inSession(identity, actor.session);
 }
 
 /**
@@ -101,26 +105,28 @@ function assumedRole(actor: RoleActor, place: Place): UserIdentity {
   const { accountId } = place.agent;
   const session = nameOf(actor.assumedBy);
   const sessionId = session ?? idOf(actor.assumedBy);
-  const roleId = cut(actor.id || actor.name);
-  return {
+  const roleId = actor.id ? cut(actor.id) : role;
+  const identity: Identity = {
     type: "AssumedRole",
     principalId: sessionId === undefined ? roleId : `${roleId}:${sessionId}`,
-    ...(session === undefined
-      ? {}
-      : { arn: localArn(place, "sts", "assumed-role", role, session) }),
-    accountId,
-    ...context({
-      sessionIssuer: {
-        type: "Role",
-        principalId: roleId,
-        arn: localArn(place, "iam", "role", role),
-        accountId,
-        userName: role,
-      },
-      attributes: attributes(actor.session),
-      sourceIdentity: firstName(actor),
-    }),
   };
+  if (session !== undefined) identity.arn = localArn(place, "sts", "assumed-role", role, session);
+  identity.accountId = accountId;
+  const context: Record<string, Json> = {
+    sessionIssuer: {
+      type: "Role",
+      principalId: roleId,
+      arn: localArn(place, "iam", "role", role),
+      accountId,
+      userName: role,
+    },
+  };
+  const known = attributes(actor.session);
+  if (known !== undefined) context.attributes = known;
+  const first = actor.assumedBy.type === "role" ? firstName(actor.assumedBy) : session;
+  if (first !== undefined) context.sourceIdentity = first;
+  identity.sessionContext = context;
+  return identity;
 }
 
 /** The name of whoever began the chain. */
@@ -149,14 +155,14 @@ function idOf(actor: Actor): string | undefined {
 
 function attributes(session: Session | undefined): JsonObject | undefined {
   if (session === undefined) return undefined;
-  const known: Record<string, string> = {};
   const { createdAt, mfa } = session;
-  if (createdAt !== undefined && isMoment(createdAt)) {
-    known.creationDate = formatEventTime(createdAt);
-  }
+  const creationDate = createdAt !== undefined && isMoment(createdAt)
+    ? formatEventTime(createdAt)
+    : undefined;
+  if (mfa === undefined) return creationDate === undefined ? undefined : { creationDate };
   // Text, as CloudTrail writes it.
-  if (mfa !== undefined) known.mfaAuthenticated = String(mfa);
-  return Object.keys(known).length > 0 ? known : undefined;
+  const mfaAuthenticated = String(mfa);
+  return creationDate === undefined ? { mfaAuthenticated } : { creationDate, mfaAuthenticated };
 }
 
 /** Whether CloudTrail can write a moment: milliseconds since 1970, before the year 10000. */
@@ -164,10 +170,11 @@ export function isMoment(ms: number): boolean {
   return ms >= 0 && ms < 253_402_300_800_000;
 }
 
-/** A sessionContext of those members that are known; nothing where none is. */
-function context(members: JsonObject): Pick<UserIdentity, "sessionContext"> {
-  const known = Object.entries(members).filter(([, value]) => value !== undefined);
-  return known.length === 0 ? {} : { sessionContext: Object.fromEntries(known) };
+/** Adds the session's context, where anything is known of it. */
+function inSession(identity: Identity, session: Session | undefined): UserIdentity {
+  const known = attributes(session);
+  if (known !== undefined) identity.sessionContext = { attributes: known };
+  return identity;
 }
 
 function cut(name: string): string {

@@ -122,7 +122,7 @@ export class Pipeline {
       for (const message of queue.recovery.messages) log.warn(message);
       const entriesMax = options.dedupeEntriesMax ?? DEDUPE_ENTRIES_MAX;
       const window = new DedupeWindow(entriesMax);
-      for (const record of await queue.recent(entriesMax)) window.add(record);
+      await queue.eachRecent(entriesMax, (record) => window.add(record));
       return new Pipeline(options, queue, deadLetters, window, ownEvents);
     } catch (error) {
       await deadLetters.close();
