@@ -20,7 +20,7 @@ function decode(t: Test, name: string, mapping: unknown): [AuditEvent[], string[
   const path = join(samples(), name);
   if (!existsSync(path)) {
     if (process.env.CI) t.fail(`${name} is missing`);
-    else t.skip(`${name} is not on this machine`);
+    else t.pass(`${name} is not on this machine`, { skip: true });
     return undefined;
   }
   const format = json.create(json.config.parse({ mapping }), { agent: testAgent });

@@ -21,5 +21,5 @@ export type TextMapping = z.output<typeof textMapping>;
 /** The options of format text. */
 export const config = z.strictObject({
   mapping: mappingOption(textMapping).describe("What a line looks like, and what its parts mean"),
-  max_bytes: size.prefault("64KiB").describe("Longest frame; a longer one is rejected"),
+  max_bytes: size.prefault("256KiB").describe("Longest frame; a longer one is rejected"),
 });
