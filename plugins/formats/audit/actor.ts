@@ -1,0 +1,117 @@
+// Who acted. The audit login uid (auid) is the account that logged in and stays the same through
+// sudo and su; uid and euid are what the process acts as. No name is invented: an id stands for
+// itself.
+
+import type { Actor, Session } from "../../sdk/event.ts";
+import { field, resolvedName } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+
+// Programs that act for the person they let in: their own uid (0) says nothing about that person.
+const LOGIN_PROGRAMS: ReadonlySet<string> = new Set([
+  "atd",
+  "cron",
+  "dropbear",
+  "gdm-session-worker",
+  "in.rlogind",
+  "lightdm",
+  "login",
+  "sddm-helper",
+  "sshd",
+  "systemd",
+  "vsftpd",
+  "xrdp-sesman",
+]);
+
+// What PAM and sshd write where they know no such account.
+const NOBODY: ReadonlySet<string> = new Set([
+  "(invalid user)",
+  "(unknown user)",
+  "(unknown)",
+  "unknown",
+]);
+
+/** Who acted, as far as the records say. */
+export function actorOf(facts: Facts): Actor {
+  const { type } = facts.primary;
+  const auid = accountId(facts, "auid");
+  if (type === "LOGIN" && auid !== undefined) {
+    return account(facts, auid, resolvedName(facts, "auid"));
+  }
+  if (isLoginRecord(type) && LOGIN_PROGRAMS.has(facts.program ?? "")) {
+    return loginActor(facts, auid);
+  }
+  const uid = accountId(facts, "uid");
+  const acting = accountId(facts, "euid") ?? uid;
+  if (auid !== undefined) {
+    const login = account(facts, auid, resolvedName(facts, "auid"));
+    if (acting === undefined || acting === auid) return login;
+    const name = resolvedName(facts, facts.call === undefined ? "uid" : "euid");
+    return {
+      type: "role",
+      name: name ?? (acting === "0" ? "root" : acting),
+      id: acting,
+      assumedBy: withoutSession(login),
+      ...sessionOf(facts),
+    };
+  }
+  // Nobody logged in: a daemon, or a unit's command.
+  const daemon = type.startsWith("DAEMON_") ? "auditd" : facts.program;
+  if (daemon !== undefined && (uid === undefined || field(facts, "auid") !== undefined)) {
+    return { type: "service", name: daemon };
+  }
+  return uid === undefined ? { type: "user" } : account(facts, uid, resolvedName(facts, "uid"));
+}
+
+/** True where the account in `acct` stands for no known account. */
+export function isNobody(acct: string): boolean {
+  return NOBODY.has(acct);
+}
+
+function isLoginRecord(type: string): boolean {
+  return type.startsWith("USER_") || type.startsWith("CRED_") || type.startsWith("ANOM_LOGIN_");
+}
+
+/** The person a login program let in or turned away. */
+function loginActor(facts: Facts, auid: string | undefined): Actor {
+  const acct = facts.primary.fields.get("acct");
+  if (auid !== undefined) {
+    return account(facts, auid, resolvedName(facts, "auid") ?? known(acct));
+  }
+  const id = facts.primary.fields.get("id");
+  const unknown = acct === undefined ? id === undefined : isNobody(acct);
+  if (unknown) return { type: "anonymous" };
+  return account(facts, id, known(acct) ?? resolvedName(facts, "id"));
+}
+
+function account(facts: Facts, id: string | undefined, name: string | undefined): Actor {
+  const session = sessionOf(facts);
+  if (id === "0" || (id === undefined && name === "root")) return { type: "root", ...session };
+  return {
+    type: "user",
+    ...(name === undefined ? {} : { name }),
+    ...(id === undefined ? {} : { id }),
+    ...session,
+  };
+}
+
+function withoutSession(actor: Actor): Actor {
+  if (actor.type === "root") return { type: "root" };
+  if (actor.type !== "user") return actor;
+  const { session: _, ...rest } = actor;
+  return rest;
+}
+
+function sessionOf(facts: Facts): { session?: Session } {
+  const id = accountId(facts, "ses");
+  return id === undefined ? {} : { session: { id } };
+}
+
+function known(acct: string | undefined): string | undefined {
+  return acct === undefined || isNobody(acct) ? undefined : acct;
+}
+
+/** A uid, gid or session; undefined where it is unset (-1, written in one of three ways). */
+function accountId(facts: Facts, key: string): string | undefined {
+  const id = field(facts, key);
+  return id === "4294967295" || id === "-1" || id === "unset" ? undefined : id;
+}

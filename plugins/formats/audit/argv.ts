@@ -1,0 +1,53 @@
+// The arguments of EXECVE records: `a0=… a1=…`, over as many records as they need, and one
+// argument over several where it is long (`a2_len=18000 a2[0]=… a2[1]=…`).
+
+import { Buffer } from "node:buffer";
+import type { AuditRecord } from "./parse.ts";
+import { bytesToText, isUpperHex } from "./text.ts";
+
+/** Name of an argument, `a12`, or of a part of one, `a12[3]`. */
+export const ARGUMENT = /^a(\d{1,7})(?:\[(\d{1,7})\])?$/;
+
+/**
+ * The arguments in order. One that a lost record held is null; a long one lacks the parts that were
+ * lost. As many nulls as arguments at most, whatever the record claims.
+ */
+export function argumentsOf(records: readonly AuditRecord[]): (string | null)[] {
+  const whole = new Map<number, string>();
+  const parts = new Map<number, Map<number, string>>();
+  for (const record of records) {
+    if (record.type !== "EXECVE") continue;
+    for (const [key, value] of record.fields) {
+      const match = ARGUMENT.exec(key);
+      if (match === null) continue;
+      const index = Number(match[1]);
+      if (match[2] === undefined) {
+        if (!whole.has(index)) whole.set(index, value);
+        continue;
+      }
+      let list = parts.get(index);
+      if (list === undefined) parts.set(index, list = new Map());
+      list.set(Number(match[2]), value);
+    }
+  }
+  for (const [index, list] of parts) whole.set(index, joinParts(list));
+  const indexes = [...whole.keys()].sort((a, b) => a - b);
+  const found: (string | null)[] = [];
+  let gaps = indexes.length;
+  for (const index of indexes) {
+    while (found.length < index && gaps-- > 0) found.push(null);
+    found.push(whole.get(index)!);
+  }
+  return found;
+}
+
+/** Joins bytes before reading them as text: a character may lie across two parts. */
+function joinParts(list: ReadonlyMap<number, string>): string {
+  const bytes: Buffer[] = [];
+  for (const at of [...list.keys()].sort((a, b) => a - b)) {
+    const part = list.get(at)!;
+    if (part.startsWith('"')) bytes.push(Buffer.from(part.slice(1), "latin1"));
+    else bytes.push(isUpperHex(part) ? Buffer.from(part, "hex") : Buffer.from(part, "latin1"));
+  }
+  return bytesToText(Buffer.concat(bytes));
+}

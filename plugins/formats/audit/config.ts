@@ -1,0 +1,26 @@
+// Options of the format.
+
+import { z } from "zod";
+import { duration, size } from "../../sdk/option.ts";
+
+/** Options of the format `audit`. */
+export const config = z.strictObject({
+  line_bytes_max: size.prefault("64KiB").describe(
+    "Longest line taken; the kernel writes at most 8,970 bytes, the daemon adds names to them",
+  ),
+  event_bytes_max: size.prefault("1MiB").describe(
+    "Most bytes the lines of one event may have; only a command line comes near",
+  ),
+  open_bytes_max: size.prefault("16MiB").describe(
+    "Most bytes of all lines that may wait; beyond, the oldest event is handed out as it is",
+  ),
+  open_events_max: z.int().min(1).max(65_536).default(1024).describe(
+    "Events that may wait for more of their lines; at one more the oldest is handed out as it is",
+  ),
+  wait: duration.prefault("2s").describe(
+    "How long an event waits for lines; auditd and libaudit take two seconds as well",
+  ),
+});
+
+/** The checked options. */
+export type AuditConfig = z.output<typeof config>;

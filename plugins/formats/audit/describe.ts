@@ -1,0 +1,271 @@
+// The records of one event to one AuditEvent: the last step of the format. What each part is made
+// of is in README.md; nothing a record holds is left out of the event.
+
+import type { AuditEvent, EventCategory, Origin, Resource } from "../../sdk/event.ts";
+import type { Json } from "../../sdk/json.ts";
+import { actorOf, isNobody } from "./actor.ts";
+import { ARGUMENT, argumentsOf } from "./argv.ts";
+import { callRule } from "./calls.ts";
+import { factsOf, field, resolvedName } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+import { outcomeOf } from "./outcome.ts";
+import type { AuditRecord } from "./parse.ts";
+import { pathsOf } from "./paths.ts";
+import type { AuditPath } from "./paths.ts";
+import { refinedAction } from "./refine.ts";
+import { decodeSocketAddress } from "./sockaddr.ts";
+import type { SocketAddress } from "./sockaddr.ts";
+import { architectureName } from "./syscalls.ts";
+import type { SyscallNames } from "./syscalls.ts";
+
+type Members = Record<string, Json>;
+
+// Fields that have a place of their own in the event.
+const PLACED: ReadonlySet<string> = new Set([
+  "acct",
+  "addr",
+  "cmd",
+  "hostname",
+  "key",
+  "op",
+  "res",
+  "result",
+  "ses",
+  "success",
+  "unit",
+]);
+
+// What a record asks for, by its name in requestParameters.
+const REQUESTED: readonly (readonly [source: string, name: string])[] = [
+  ["acct", "account"],
+  ["op", "operation"],
+  ["cmd", "command"],
+  ["unit", "unit"],
+];
+
+// The program, where an old one does not name itself.
+const FALLBACK: ReadonlyMap<string, string> = new Map([["LOGIN", "kernel"], ["USER_CMD", "sudo"]]);
+
+// How gpasswd writes both names; its `acct` is the group.
+const MEMBERSHIP = /^user (\S+) (?:added|removed) by \S+ (?:to|from) group (\S+)$/;
+
+/** Everything the parts of one event are made from. */
+interface Described {
+  readonly facts: Facts;
+  /** Name of the system call, where the event is about one or came with one. */
+  readonly call: string | undefined;
+  readonly paths: readonly AuditPath[];
+  readonly socket: SocketAddress | undefined;
+  /** Action, read-only, category; of the call where that names the event. */
+  readonly action: string;
+  readonly readOnly: boolean;
+  readonly category: EventCategory;
+}
+
+/** Describes a complete group. */
+export function describeEvent(records: readonly AuditRecord[], names: SyscallNames): AuditEvent {
+  const facts = factsOf(records);
+  const { primary, rule } = facts;
+  const described = lookAt(facts, names);
+  const origin = originOf(described);
+  const resources = resourcesOf(described);
+  const request = requestOf(described);
+  return {
+    id: primary.node === "" ? primary.stamp : `${primary.node} ${primary.stamp}`,
+    time: primary.time,
+    service: rule.service ?? facts.program ?? FALLBACK.get(primary.type) ?? "audit",
+    action: described.action,
+    actor: actorOf(facts),
+    outcome: outcomeOf(facts),
+    ...(primary.node === "" ? {} : { host: primary.node }),
+    ...(origin === undefined ? {} : { origin }),
+    ...(resources.length === 0 ? {} : { resources }),
+    ...(request === undefined ? {} : { request }),
+    additional: additionalOf(described),
+    readOnly: described.readOnly,
+    category: described.category,
+  };
+}
+
+function lookAt(facts: Facts, names: SyscallNames): Described {
+  const { primary, rule } = facts;
+  const caller = facts.call ?? primary;
+  const call = names.name(caller.fields.get("arch"), caller.fields.get("syscall")) ??
+    caller.resolved?.get("syscall") ?? wordy(caller.fields.get("syscall"));
+  const paths = pathsOf(facts, call);
+  const parts = {
+    facts,
+    call,
+    paths,
+    socket: decodeSocketAddress(facts.socket?.fields.get("saddr")),
+  };
+  if (primary.type === "SYSCALL" && call !== undefined) {
+    const flags = primary.fields.get(call === "open" ? "a1" : call === "openat" ? "a2" : "");
+    const created = paths.some((path) => path.nametype === "CREATE");
+    return { ...parts, ...callRule(call, flags, created) };
+  }
+  return {
+    ...parts,
+    action: refinedAction(facts),
+    readOnly: rule.readOnly,
+    category: rule.category,
+  };
+}
+
+/** A call that was written by name already. */
+function wordy(syscall: string | undefined): string | undefined {
+  return syscall !== undefined && /^[a-z_]\w{0,63}$/.test(syscall) ? syscall : undefined;
+}
+
+function originOf({ facts, call, socket }: Described): Origin | undefined {
+  const addr = facts.primary.fields.get("addr");
+  const hostname = facts.primary.fields.get("hostname");
+  const port = Number(facts.primary.fields.get("rport"));
+  const exe = field(facts, "exe");
+  const peer = call === "accept" || call === "accept4" ? socket : undefined;
+  const address = isAddress(addr) ? addr : isAddress(hostname) ? hostname : peer?.address;
+  const host = hostname !== undefined && hostname !== address ? hostname : undefined;
+  if (address === undefined && host === undefined && exe === undefined) return undefined;
+  return {
+    ...(address === undefined ? {} : { address }),
+    ...(port > 0 && port < 65_536 ? { port } : peer?.port ? { port: peer.port } : {}),
+    ...(host === undefined ? {} : { host }),
+    ...(exe === undefined ? {} : { userAgent: exe }),
+  };
+}
+
+function isAddress(text: string | undefined): text is string {
+  return text !== undefined && /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]+)$/i.test(text);
+}
+
+function resourcesOf({ facts, call, paths, action }: Described): Resource[] {
+  const resources: Resource[] = [];
+  const { primary, rule } = facts;
+  const acct = primary.fields.get("acct");
+  const account = acct === undefined || isNobody(acct) ? undefined : acct;
+  const member = MEMBERSHIP.exec(primary.fields.get("op") ?? "");
+  if (member !== null) {
+    resources.push({ type: "IAM::User", name: member[1]! }, {
+      type: "IAM::Group",
+      name: member[2]!,
+    });
+  } else if (rule.subject === "user" || rule.subject === "group") {
+    const id = primary.fields.get(primary.type === "LOGIN" ? "auid" : "id");
+    const name = account ?? resolvedName(facts, primary.type === "LOGIN" ? "auid" : "id") ??
+      (id === "0" ? "root" : id);
+    const type = rule.subject === "user" ? "IAM::User" : "IAM::Group";
+    if (name !== undefined) resources.push({ type, name });
+    const group = primary.fields.get("grp");
+    if (group !== undefined) resources.push({ type: "IAM::Group", name: group });
+  } else if (rule.subject === "unit") {
+    const unit = primary.fields.get("unit");
+    if (unit !== undefined) resources.push({ type: "Host::Service", name: unit });
+  }
+  if (primary.type === "KERN_MODULE" && primary.fields.has("name")) {
+    resources.push({ type: "Host::KernelModule", name: primary.fields.get("name")! });
+  }
+  // The configuration is what is changed, not the files its rule names.
+  if (primary.type === "CONFIG_CHANGE") return resources;
+  const exec = action === "ExecuteCommand" || call === "execve" || call === "execveat";
+  for (const { name, nametype } of paths) {
+    if (nametype === "PARENT" || name === undefined) continue;
+    if (!resources.some((known) => known.name === name)) {
+      resources.push({ type: "Host::File", name });
+    }
+    // The others are the interpreter and the loader.
+    if (exec) break;
+  }
+  return resources;
+}
+
+function requestOf({ facts, paths, socket }: Described): Members | undefined {
+  const request: Members = {};
+  for (const [source, name] of REQUESTED) {
+    const value = facts.primary.fields.get(source);
+    if (value !== undefined) request[name] = value;
+  }
+  if (facts.execve !== undefined) {
+    const words = argumentsOf(facts.records);
+    if (words.length > 0) request.arguments = words;
+    // Says so where records were lost, or the list was too long for the log.
+    const argc = facts.execve.fields.get("argc");
+    if (argc !== undefined && argc !== String(words.length)) request.argumentCount = argc;
+  }
+  const cwd = facts.primary.fields.get("cwd") ?? facts.cwd?.fields.get("cwd");
+  if (cwd !== undefined) request.workingDirectory = cwd;
+  if (socket !== undefined && socket.family !== "netlink") request.socket = { ...socket };
+  const names = paths.flatMap(({ name, nametype }) => name && nametype !== "PARENT" ? [name] : []);
+  if (names.length > 0) request.paths = names;
+  return Object.keys(request).length === 0 ? undefined : request;
+}
+
+function additionalOf({ facts, call, paths }: Described): Members {
+  const { primary, others, socket } = facts;
+  const additional: Members = { recordType: primary.type };
+  copyFields(additional, primary);
+  if (facts.call !== undefined && facts.call !== primary) copyFields(additional, facts.call);
+  const arch = field(facts, "arch");
+  if (arch !== undefined) additional.arch = architectureName(arch) ?? arch;
+  if (call !== undefined) additional.syscall = call;
+  // Rules give several keys to one event, joined by a byte 1.
+  const key = field(facts, "key");
+  if (key !== undefined) additional.keys = key.split("\x01");
+  const title = facts.title?.fields.get("proctitle");
+  if (title !== undefined) additional.processTitle = title.replaceAll("\0", " ");
+  if (paths.length > 0) additional.paths = paths.map((path) => plain(path.record));
+  const resolved: Members = {};
+  copyResolved(resolved, primary);
+  if (facts.call !== undefined) copyResolved(resolved, facts.call);
+  if (Object.keys(resolved).length > 0) additional.resolved = resolved;
+  // The address in its own words, too: not every family is decoded.
+  const rest = socket === undefined || socket === primary ? others : [socket, ...others];
+  if (rest.length > 0) additional.records = rest.map((r) => ({ recordType: r.type, ...plain(r) }));
+  return additional;
+}
+
+function copyFields(into: Members, record: AuditRecord): void {
+  const execve = record.type === "EXECVE";
+  for (const [key, value] of record.fields) {
+    if (PLACED.has(key) || key === "cwd" || key === "proctitle") continue;
+    if (execve && ARGUMENT.test(key)) continue;
+    put(into, key, value);
+  }
+}
+
+function copyResolved(into: Members, record: AuditRecord): void {
+  if (record.resolved === undefined) return;
+  for (const [key, value] of record.resolved) {
+    // These two replace the numbers themselves.
+    if (key !== "arch" && key !== "syscall") put(into, key, value);
+  }
+}
+
+/** A record's fields as an object, without capabilities that are all zero. */
+function plain(record: AuditRecord): Members {
+  const members: Members = {};
+  for (const [key, value] of record.fields) {
+    if (key.startsWith("cap_") && /^0+$/.test(value)) continue;
+    put(members, key, value);
+  }
+  if (record.resolved !== undefined) {
+    const resolved: Members = {};
+    copyResolved(resolved, record);
+    members.resolved = resolved;
+  }
+  return members;
+}
+
+/** Sets a member that a record named, first one wins; `__proto__` is a name like any other. */
+function put(members: Members, key: string, value: string): void {
+  if (Object.hasOwn(members, key)) return;
+  if (key === "__proto__") {
+    Object.defineProperty(members, key, {
+      value,
+      enumerable: true,
+      configurable: true,
+      writable: true,
+    });
+  } else {
+    members[key] = value;
+  }
+}

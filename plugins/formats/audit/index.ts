@@ -1,0 +1,78 @@
+// Format `audit`: lines of the Linux audit log to AuditEvents. parse.ts reads a line, assemble.ts
+// puts the lines of an event together, describe.ts says what happened.
+
+import { Buffer } from "node:buffer";
+import { RejectedInput } from "../../sdk/errors.ts";
+import type { AuditEvent } from "../../sdk/event.ts";
+import { defineFormat } from "../../sdk/factory.ts";
+import { NOTHING } from "../../sdk/format.ts";
+import type { Decoded, Format, FramePosition } from "../../sdk/format.ts";
+import { Assembler } from "./assemble.ts";
+import type { Group } from "./assemble.ts";
+import { config } from "./config.ts";
+import type { AuditConfig } from "./config.ts";
+import { describeEvent } from "./describe.ts";
+import { RecordParser } from "./parse.ts";
+import { SyscallNames } from "./syscalls.ts";
+
+// What a line of text does not hold, and what needs decoding.
+const UNUSUAL = /[\0\x80-\xff]/;
+const BLANK = /^\s*$/;
+
+class AuditFormat implements Format {
+  readonly #lineBytesMax: number;
+  readonly #assembler: Assembler;
+  readonly #parser = new RecordParser();
+  readonly #names = new SyscallNames();
+
+  constructor(options: AuditConfig) {
+    this.#lineBytesMax = options.line_bytes_max;
+    this.#assembler = new Assembler({
+      waitMs: options.wait,
+      groupsMax: options.open_events_max,
+      groupBytesMax: options.event_bytes_max,
+      bytesMax: options.open_bytes_max,
+    });
+  }
+
+  decode(frame: Uint8Array, at: FramePosition): Decoded {
+    const { length } = frame;
+    if (length > this.#lineBytesMax) {
+      throw new RejectedInput(
+        `Line too long: ${length} bytes, line_bytes_max is ${this.#lineBytesMax}`,
+      );
+    }
+    // latin1 keeps every byte as one character: nothing is lost before the fields are known.
+    const bytes = Buffer.isBuffer(frame)
+      ? frame
+      : Buffer.from(frame.buffer, frame.byteOffset, length);
+    const line = bytes.toString("latin1");
+    const ascii = !UNUSUAL.test(line);
+    if (!ascii && line.includes("\0")) throw new RejectedInput("Binary line: holds a byte 0");
+    if (BLANK.test(line)) return NOTHING;
+    return this.#events(this.#assembler.add(this.#parser.parse(line, ascii), length, at));
+  }
+
+  flush(nowMs: number): Decoded {
+    return this.#events(this.#assembler.flush(nowMs));
+  }
+
+  oldestPending(): FramePosition | undefined {
+    return this.#assembler.oldestPending();
+  }
+
+  #events(groups: readonly Group[]): Decoded {
+    if (groups.length === 0) return NOTHING;
+    const events: AuditEvent[] = [];
+    for (const group of groups) events.push(describeEvent(group, this.#names));
+    return { events };
+  }
+}
+
+export default defineFormat({
+  type: "audit",
+  stability: "beta",
+  summary: "Linux audit log (auditd), raw and enriched: one event per action",
+  config,
+  create: (options) => new AuditFormat(options),
+});

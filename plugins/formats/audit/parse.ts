@@ -1,0 +1,113 @@
+// One line of an audit log to one AuditRecord: the first step of the format. Reads
+// `[node=N ]type=T msg=audit(SEC.MS:SERIAL): k=v …` by index, once, in raw and enriched form.
+
+import { RejectedInput } from "../../sdk/errors.ts";
+import { typeName } from "./actions.ts";
+import { FieldReader } from "./fields.ts";
+import type { Layout } from "./fields.ts";
+import { rawToText } from "./text.ts";
+
+/** One line of an audit log. Values are decoded; `?` and `(null)` mean none and are left out. */
+export interface AuditRecord {
+  /** `SYSCALL`, `USER_LOGIN`, `UNKNOWN[1420]`. */
+  readonly type: string;
+  /** Name of the machine, where the daemon writes one; else empty. */
+  readonly node: string;
+  /** `SEC.MS:SERIAL` as written: with the node, the identity of the event this is a part of. */
+  readonly stamp: string;
+  /** Milliseconds since the epoch. */
+  readonly time: number;
+  /**
+   * By name as written, first one wins (the kernel writes first, so a program cannot overrule it in
+   * its own text); a repeated name is kept as `name#2`, `name#3`. Words outside fields are in
+   * `text`.
+   */
+  readonly fields: ReadonlyMap<string, string>;
+  /** What the daemon added when it wrote the line (log_format = ENRICHED), names in lower case. */
+  readonly resolved: ReadonlyMap<string, string> | undefined;
+}
+
+// Longest type known is below 30 characters.
+const TYPE = /^[A-Z][A-Z0-9_]{0,39}(?:\[\d{1,10}\])?$/;
+// More than exist; lines of further types are only read without a guess.
+const LAYOUTS_MAX = 512;
+
+const DOT = 0x2e;
+const COLON = 0x3a;
+const SEPARATOR = "\x1d";
+
+/** Reads lines. Keeps the field names of each type, so that a name is compared, not cut out. */
+export class RecordParser {
+  readonly #layouts = new Map<string, Layout>();
+
+  /**
+   * Reads one line, given as latin1 (a character per byte); `ascii` where none is above 0x7f.
+   * Throws RejectedInput where it is no audit record, or was cut inside a quoted value.
+   */
+  parse(line: string, ascii: boolean): AuditRecord {
+    let at = 0;
+    let node = "";
+    if (line.startsWith("node=")) {
+      at = line.indexOf(" ") + 1;
+      // A host name has at most 255 characters.
+      if (at <= 6 || at > 261) throw noRecord();
+      node = rawToText(line.slice(5, at - 1));
+    }
+    const space = line.indexOf(" ", at + 5);
+    if (!line.startsWith("type=", at) || !line.startsWith("msg=audit(", space + 1)) {
+      throw noRecord();
+    }
+    const layout = this.#layout(line.slice(at + 5, space));
+    const from = space + 11;
+    const close = line.indexOf(")", from);
+    const time = readTime(line, from, close);
+    const reader = new FieldReader(layout, line, ascii);
+    const separator = line.indexOf(SEPARATOR, close);
+    const start = line.charCodeAt(close + 1) === COLON ? close + 2 : close + 1;
+    reader.read(start, separator < 0 ? line.length : separator, false);
+    if (separator >= 0) reader.read(separator + 1, line.length, false);
+    reader.learn();
+    return {
+      type: layout.type,
+      node,
+      stamp: line.slice(from, close),
+      time,
+      fields: reader.fields,
+      resolved: reader.resolved,
+    };
+  }
+
+  #layout(written: string): Layout {
+    let layout = this.#layouts.get(written);
+    if (layout === undefined) {
+      if (!TYPE.test(written)) throw noRecord();
+      layout = { type: typeName(written), keys: [] };
+      if (this.#layouts.size < LAYOUTS_MAX) this.#layouts.set(written, layout);
+    }
+    return layout;
+  }
+}
+
+function noRecord(): RejectedInput {
+  return new RejectedInput("No audit record: no type= and msg=audit(TIME:SERIAL)");
+}
+
+/** `1481076992.414:385` in milliseconds, in whole numbers only. */
+function readTime(line: string, from: number, close: number): number {
+  let at = from;
+  let seconds = 0;
+  for (let c = 0; (c = line.charCodeAt(at)) >= 0x30 && c <= 0x39; at++) {
+    seconds = seconds * 10 + c - 48;
+  }
+  const dot = at++;
+  let ms = 0;
+  for (let c = 0; (c = line.charCodeAt(at)) >= 0x30 && c <= 0x39; at++) ms = ms * 10 + c - 48;
+  const colon = at++;
+  while (at < close && line.charCodeAt(at) >= 0x30 && line.charCodeAt(at) <= 0x39) at++;
+  // Eleven digits of seconds and twenty of a serial stay within what a Date and 64 bits can hold.
+  const shape = dot > from && dot - from <= 11 && line.charCodeAt(dot) === DOT &&
+    colon > dot + 1 && colon - dot <= 4 && line.charCodeAt(colon) === COLON &&
+    at === close && close > colon + 1 && close - colon <= 21;
+  if (!shape) throw noRecord();
+  return seconds * 1000 + ms;
+}

@@ -1,0 +1,58 @@
+// Actions that the record type alone does not tell: those that `op=` or the program decide. One
+// table; the first row that fits wins.
+
+import { field } from "./facts.ts";
+import type { Facts } from "./facts.ts";
+
+// Record type, what `op` must match, action.
+const OPERATIONS: readonly (readonly [types: string, op: RegExp, action: string])[] = [
+  ["CONFIG_CHANGE", /^add_rule|^add rule/, "CreateAuditRule"],
+  ["CONFIG_CHANGE", /^remove_rule|^remove rule/, "DeleteAuditRule"],
+  [
+    "USER_ACCT USER_MGMT GRP_MGMT USER_CHAUTHTOK",
+    /add.*\b(?:user|member).*group/,
+    "AddUserToGroup",
+  ],
+  ["USER_ACCT", /^user .* added by .* to group/, "AddUserToGroup"],
+  [
+    "USER_ACCT USER_MGMT GRP_MGMT USER_CHAUTHTOK DEL_USER",
+    /(?:delet|remov).*\b(?:user|member).*from.*group|^user .* removed by .* from group/,
+    "RemoveUserFromGroup",
+  ],
+  ["ADD_USER USER_MGMT", /^add.*home/, "CreateHomeDirectory"],
+  ["DEL_USER USER_MGMT", /^delet.*home/, "DeleteHomeDirectory"],
+  ["USER_MGMT USER_CHAUTHTOK", /(?:^|[^n])lock/, "LockUser"],
+  ["USER_MGMT USER_CHAUTHTOK", /unlock/, "UnlockUser"],
+  ["USER_CHAUTHTOK", /^PAM:|passw|chauthtok/, "ChangePassword"],
+  ["USER_CHAUTHTOK", /./, "UpdateUser"],
+  ["CRYPTO_KEY_USER", /^destroy/, "DeleteCryptoKey"],
+  ["CRYPTO_SESSION", /^(?:stop|end|destroy)/, "EndCryptoSession"],
+  ["VIRT_CONTROL", /^start/, "StartVirtualMachine"],
+  ["VIRT_CONTROL", /^(?:stop|shutdown|destroy)/, "StopVirtualMachine"],
+  ["AVC APPARMOR_STATUS", /^profile_load/, "LoadSecurityProfile"],
+  ["AVC APPARMOR_STATUS", /^profile_replace/, "ReplaceSecurityProfile"],
+  ["AVC APPARMOR_STATUS", /^profile_remove/, "RemoveSecurityProfile"],
+];
+
+// Programs that make the caller another account; their new session is the assumption.
+const SWITCHERS: ReadonlySet<string> = new Set(["su", "runuser", "doas", "pkexec"]);
+
+/** The action, where more than the record type is known about it. */
+export function refinedAction(facts: Facts): string {
+  const { type } = facts.primary;
+  if (type === "USER_START" && SWITCHERS.has(facts.program ?? "")) return "AssumeRole";
+  const op = field(facts, "op") ?? field(facts, "operation");
+  if (op !== undefined) {
+    for (const [types, pattern, action] of OPERATIONS) {
+      if (hasWord(types, type) && pattern.test(op)) return action;
+    }
+  }
+  return facts.rule.action;
+}
+
+function hasWord(words: string, word: string): boolean {
+  const at = words.indexOf(word);
+  if (at < 0) return false;
+  const end = at + word.length;
+  return (at === 0 || words[at - 1] === " ") && (end === words.length || words[end] === " ");
+}
