@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { isMap } from "./codec.ts";
-import { errorCode, errorText } from "./files.ts";
+import { errorCode, errorText, insist } from "./files.ts";
 import type { Files } from "./files.ts";
 import { FORMAT_VERSION, QueueVersionError } from "./segment.ts";
 
@@ -150,7 +150,7 @@ function encode(content: { generation: number; value: unknown }): Buffer {
 async function readSlot(files: Files, path: string, slot: number): Promise<Slot> {
   let bytes: Buffer;
   try {
-    const content = await files.readFile(path);
+    const content = await insist(() => files.readFile(path));
     bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return { exists: false };

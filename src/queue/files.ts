@@ -5,6 +5,7 @@ import type { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, statfs, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 
 /** An open file. Calls on one file are made one after the other by its user, reads excepted. */
 export interface OpenFile {
@@ -28,7 +29,7 @@ export interface Files {
   readFile(path: string): Promise<Uint8Array>;
   /** Names in a folder, unsorted. */
   list(folder: string): Promise<readonly string[]>;
-  /** Makes a folder and its parents; one that is there already is fine. */
+  /** Makes one folder; fails with EEXIST where it is there, ENOENT where its parent is not. */
   makeFolder(path: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
   remove(path: string): Promise<void>;
@@ -49,6 +50,53 @@ export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/**
+ * Makes a folder and its parents where missing, and makes all names on the way durable: also those
+ * found, because the process that made them may have been killed before it did. Stops where the
+ * agent may not look; those folders it cannot have made.
+ */
+export async function makeFolderDurably(files: Files, path: string): Promise<void> {
+  let folder = resolve(path);
+  await makeFolders(files, folder);
+  while (folder !== dirname(folder)) {
+    folder = dirname(folder);
+    try {
+      await files.syncFolder(folder);
+    } catch (error) {
+      if (DISK_ERRORS.has(errorCode(error) ?? "")) throw error;
+      return;
+    }
+  }
+}
+
+const DISK_ERRORS = new Set(["EIO", "ENOSPC", "EDQUOT", "EROFS"]);
+
+async function makeFolders(files: Files, folder: string): Promise<void> {
+  try {
+    await files.makeFolder(folder);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || folder === dirname(folder)) throw error;
+    await makeFolders(files, dirname(folder));
+    await makeFolders(files, folder);
+  }
+}
+
+// An error of the moment must not pass for damage: that would move a cursor back.
+const READ_TRIES = 3;
+
+/** Reads, again where the disk says EIO; rejects when it goes on saying so. */
+export async function insist<T>(read: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await read();
+    } catch (error) {
+      if (errorCode(error) !== "EIO" || tries === READ_TRIES) throw error;
+    }
+  }
+}
+
 const FLAGS = {
   read: constants.O_RDONLY,
   write: constants.O_RDWR,
@@ -61,9 +109,7 @@ export const realFiles: Files = {
   open: async (path, mode) => openFile(await open(path, FLAGS[mode], 0o600)),
   readFile: (path) => readFile(path),
   list: (folder) => readdir(folder),
-  makeFolder: async (path) => {
-    await mkdir(path, { recursive: true, mode: 0o700 });
-  },
+  makeFolder: (path) => mkdir(path, { mode: 0o700 }),
   rename,
   remove: unlink,
   syncFolder: async (path) => {

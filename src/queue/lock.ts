@@ -34,16 +34,26 @@ interface Owner {
 // Between making a lock and writing its owner lie microseconds; a lock that stays empty this long
 // was left by a crash.
 const EMPTY_TRIES = 20;
-const EMPTY_WAIT_MS = 10;
+const EMPTY_WAIT_MS_MAX = 10;
+const OWNER_BYTES_MAX = 1024;
+const BRACE = 0x7b;
 // Each level is a process that died while it took over; nobody has this many.
 const DEPTH_MAX = 8;
 
-/** Takes the lock; resolves with the function that gives it back. Throws QueueLockedError. */
-export async function lock(files: Files, directory: string): Promise<() => Promise<void>> {
+/**
+ * Takes the lock; resolves with the function that gives it back. Throws QueueLockedError. `waitMs`:
+ * how long to wait, at most, before a lock that is being written is read again.
+ */
+export async function lock(
+  files: Files,
+  directory: string,
+  waitMs: number,
+): Promise<() => Promise<void>> {
   const me: Owner = { pid: process.pid, incarnation: await incarnation(files, process.pid) };
   const path = join(directory, "lock");
-  await acquire(files, { directory, path, me, depth: 0 });
-  return () => release(files, path, me);
+  waitMs = Math.min(waitMs, EMPTY_WAIT_MS_MAX);
+  await acquire(files, { directory, path, me, depth: 0, waitMs });
+  return () => release(files, { path, me, waitMs });
 }
 
 interface Attempt {
@@ -51,6 +61,7 @@ interface Attempt {
   readonly path: string;
   readonly me: Owner;
   readonly depth: number;
+  readonly waitMs: number;
 }
 
 async function acquire(files: Files, attempt: Attempt): Promise<void> {
@@ -58,17 +69,17 @@ async function acquire(files: Files, attempt: Attempt): Promise<void> {
   if (attempt.depth > DEPTH_MAX) throw new Error(`Cannot lock "${path}": too many stale locks`);
   for (;;) {
     if (await create(files, path, me)) return;
-    const held = await readOwner(files, path);
+    const held = await readOwner(files, attempt);
     if (held === undefined) continue;
     await refuseLiving(files, attempt, held.owner);
     // The claim's name is the stale lock's content: a claim never serves for another lock.
     const claim = `${path}.${crc32(held.bytes).toString(16)}`;
     await acquire(files, { ...attempt, path: claim, depth: attempt.depth + 1 });
     try {
-      const again = await readOwner(files, path);
+      const again = await readOwner(files, attempt);
       if (again !== undefined && again.bytes.equals(held.bytes)) await files.remove(path);
     } finally {
-      await release(files, claim, me);
+      await release(files, { ...attempt, path: claim });
     }
   }
 }
@@ -95,7 +106,7 @@ async function create(files: Files, path: string, me: Owner): Promise<boolean> {
 /** The lock's owner (undefined where its content is no owner's), or undefined when it has gone. */
 async function readOwner(
   files: Files,
-  path: string,
+  { path, waitMs }: Pick<Attempt, "path" | "waitMs">,
 ): Promise<{ bytes: Buffer; owner: Owner | undefined } | undefined> {
   for (let tries = 1;; tries++) {
     let bytes: Buffer;
@@ -105,13 +116,14 @@ async function readOwner(
       if (errorCode(error) === "ENOENT") return undefined;
       throw error;
     }
-    const owner = parseOwner(bytes);
-    if (owner !== undefined || tries === EMPTY_TRIES) return { bytes, owner };
-    await new Promise((resolve) => setTimeout(resolve, EMPTY_WAIT_MS));
+    if (bytes.length > 0 || tries === EMPTY_TRIES) return { bytes, owner: parseOwner(bytes) };
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
   }
 }
 
 function parseOwner(bytes: Buffer): Owner | undefined {
+  // What a power loss left of it may be anything.
+  if (bytes[0] !== BRACE || bytes.length > OWNER_BYTES_MAX) return undefined;
   try {
     const value: unknown = JSON.parse(bytes.toString());
     if (!isMap(value) || !Number.isSafeInteger(value.pid) || Number(value.pid) < 1) {
@@ -163,8 +175,12 @@ async function incarnation(files: Files, pid: number): Promise<string | undefine
   }
 }
 
-async function release(files: Files, path: string, me: Owner): Promise<void> {
-  const held = await readOwner(files, path);
+async function release(
+  files: Files,
+  attempt: Pick<Attempt, "path" | "me" | "waitMs">,
+): Promise<void> {
+  const { path, me } = attempt;
+  const held = await readOwner(files, attempt);
   if (held?.owner?.pid === me.pid && held.owner.incarnation === me.incarnation) {
     await files.remove(path);
   }

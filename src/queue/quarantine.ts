@@ -3,7 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { join } from "node:path";
-import { errorCode, errorText, readBytes } from "./files.ts";
+import { errorCode, errorText, makeFolderDurably, readBytes } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import type { Segment } from "./segment.ts";
 
@@ -65,7 +65,7 @@ export class Quarantine {
     if (this.#bytes + damage.bytes > FOLDER_BYTES_MAX) {
       throw new Error(`More than ${FOLDER_BYTES_MAX} bytes are in quarantine already`);
     }
-    await this.#files.makeFolder(this.#folder);
+    await makeFolderDurably(this.#files, this.#folder);
     const bytes = await readBytes(file, Buffer.alloc(damage.bytes), damage.offset);
     let copy: OpenFile;
     try {

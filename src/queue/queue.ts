@@ -55,11 +55,11 @@ import { join } from "node:path";
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Position } from "../../plugins/sdk/intake.ts";
 import type { Cursor } from "./cursor.ts";
-import { CursorFolder, findCursors } from "./cursor-folder.ts";
+import { CursorFolder, cursorFolder, findCursors } from "./cursor-folder.ts";
 import type { FoundCursors } from "./cursor-folder.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import { isMap } from "./codec.ts";
-import { errorCode, errorText, realFiles } from "./files.ts";
+import { errorCode, errorText, makeFolderDurably, realFiles } from "./files.ts";
 import type { Files } from "./files.ts";
 import { lock } from "./lock.ts";
 import { Quarantine } from "./quarantine.ts";
@@ -219,9 +219,9 @@ export class Queue {
     const { directory, files = realFiles } = options;
     let unlock: (() => Promise<void>) | undefined;
     try {
-      await files.makeFolder(join(directory, "cursors"));
-      await files.syncFolder(join(directory, ".."));
-      unlock = await lock(files, directory);
+      await makeFolderDurably(files, directory);
+      await makeFolderDurably(files, cursorFolder(directory));
+      unlock = await lock(files, directory, options.retryMs ?? RETRY_MS);
       return new Queue(options, await openParts(options, files, unlock));
     } catch (error) {
       await unlock?.().catch(() => {});
@@ -268,6 +268,11 @@ export class Queue {
     const ids: string[] = [];
     await this.#readRecent(limit, (record) => ids.push(record.id));
     return ids;
+  }
+
+  /** Visits the newest records, oldest of them first; holds no more than a few at a time. */
+  eachRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
+    return this.#readRecent(limit, visit);
   }
 
   /** The cursor of that name; on first use it begins at the oldest record there is. */

@@ -1,12 +1,11 @@
 // What opening a queue finds on disk: its segments, what they add up to, and what was damaged. Looks
 // at every header, but reads only the newest segment whole (or back to one whose header can be read).
 
-import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import { unpackNote } from "./codec.ts";
 import type { FrameNote } from "./codec.ts";
 import { syncFile } from "./checkpoint.ts";
-import { errorText } from "./files.ts";
+import { errorText, insist } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Damage, FoundFrame } from "./frame-reader.ts";
@@ -110,19 +109,22 @@ async function look(
   ordinal: number,
 ): Promise<Candidate | undefined> {
   const path = segmentPath(directory, ordinal);
-  let file: OpenFile | undefined;
   try {
-    file = await files.open(path, "read");
-    const size = await file.size();
-    return { ordinal, path, size, found: await findHeader(file, path) };
+    return await insist(async () => {
+      const file = await files.open(path, "read");
+      try {
+        const size = await file.size();
+        return { ordinal, path, size, found: await findHeader(file, path, size) };
+      } finally {
+        await closeQuietly(file);
+      }
+    });
   } catch (error) {
     if (error instanceof QueueVersionError) throw error;
     report.messages.push(
       `Cannot read segment "${path}", its records are lost: ${errorText(error)}`,
     );
     return undefined;
-  } finally {
-    await closeQuietly(file);
   }
 }
 
@@ -225,7 +227,7 @@ async function read(
   try {
     const scan = await scanSegment(file, candidate, later?.base ?? Number.POSITIVE_INFINITY);
     if (candidate.found === undefined && scan.frames.length === 0) {
-      await setAside(context, file, candidate);
+      await setAside(context, candidate);
       return "nothing";
     }
     const missing = Math.max(0, (later?.base ?? acknowledged) - scan.end);
@@ -249,7 +251,9 @@ async function note(
   missing: number,
   newest: boolean,
 ): Promise<void> {
-  if (candidate.found === undefined || candidate.found.damaged) {
+  // In the newest segment without frames it is the trace of a crash while it was begun.
+  const begun = scan.frames.length > 0 || !newest;
+  if (begun && (candidate.found === undefined || candidate.found.damaged)) {
     report.messages.push(`Cannot read the header of segment "${candidate.path}" whole: damaged`);
   }
   report.frames += scan.frames.length;
@@ -305,31 +309,13 @@ function readNote(frame: FoundFrame): FrameNote | undefined {
   }
 }
 
-/** A segment without anything readable: removed where a crash interrupted its making, else kept. */
-async function setAside(
-  { files, report }: Context,
-  file: OpenFile,
-  { path, size }: Candidate,
-): Promise<void> {
-  try {
-    const bytes = Buffer.alloc(Math.min(size, EMPTY_BYTES_MAX));
-    await file.read(bytes, 0);
-    if (size <= EMPTY_BYTES_MAX && bytes.every((byte) => byte === 0)) {
-      report.tornBytes += size;
-      await files.remove(path);
-      return;
-    }
-    await files.rename(path, `${path}.broken`);
-    report.messages.push(
-      `Cannot read segment "${path}": nothing whole in it, now "${path}.broken"`,
-    );
-  } catch (error) {
-    report.messages.push(`Cannot set segment "${path}" aside: ${errorText(error)}`);
-  }
+/** A segment without anything whole: a crash while it was begun, or damage. Kept, out of the way. */
+async function setAside({ files, report }: Context, { path, size }: Candidate): Promise<void> {
+  report.tornBytes += size;
+  if (size === 0) return await files.remove(path);
+  await files.rename(path, `${path}.broken`);
+  report.messages.push(`Cannot read segment "${path}": nothing whole in it, now "${path}.broken"`);
 }
-
-// What a crash leaves of a segment being made is about its header's length of zeros.
-const EMPTY_BYTES_MAX = 1024 * 1024;
 
 async function cut(context: Context, candidate: Candidate, length: number): Promise<void> {
   let file: OpenFile | undefined;

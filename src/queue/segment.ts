@@ -95,12 +95,15 @@ export interface FoundHeader {
  * Finds a segment's header, in either copy. Throws QueueVersionError where a readable copy says that
  * the file is of a newer format; answers undefined where neither copy can be read.
  */
-export async function findHeader(file: OpenFile, path: string): Promise<FoundHeader | undefined> {
-  let bytes = await readBytes(file, Buffer.allocUnsafe(HEADER_READ_BYTES), 0);
+export async function findHeader(
+  file: OpenFile,
+  path: string,
+  size: number,
+): Promise<FoundHeader | undefined> {
+  let bytes = await readBytes(file, Buffer.allocUnsafe(Math.min(size, HEADER_READ_BYTES)), 0);
   const announced = bytes.length < FIXED_BYTES ? 0 : 2 * (FIXED_BYTES + bytes.readUInt32BE(16));
   if (announced > bytes.length && announced <= 2 * HEADER_BYTES_MAX) {
-    const size = Math.min(announced, await file.size());
-    bytes = await readBytes(file, Buffer.allocUnsafe(size), 0);
+    bytes = await readBytes(file, Buffer.allocUnsafe(Math.min(size, announced)), 0);
   }
   const first = readBlock(bytes, 0, path);
   if (first !== undefined) {
