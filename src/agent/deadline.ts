@@ -2,6 +2,7 @@
 // off (the runtime's own timeout signal does not, and a stop would end in the middle), and promises
 // that a signal can cut short.
 
+/** A signal that aborts after that time, and how to call it off. */
 export function startDeadline(ms: number): { signal: AbortSignal; cancel: () => void } {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(new Error("the time to stop is over")), ms);

@@ -1,5 +1,8 @@
 // Sources, references, merging and --set: what the configuration's tree holds, and from where.
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import t from "tap";
 import { expand } from "../../src/config/expand.ts";
 import { type ConfigSource, loadSources, readSources } from "../../src/config/load.ts";
@@ -119,7 +122,7 @@ t.test("loadSources() bounds what aliases multiply and how deep values nest", as
   }
   t.match(told(load([lines.join("\n")])), [/More than 100000 values/]);
   t.match(told(load([`a: ${"[".repeat(100)}${"]".repeat(100)}`]))[0], /Nested deeper than 64/);
-  t.match(told(load([`a: ${"[".repeat(200_000)}`])), [/Nested too deeply|Not valid YAML/]);
+  t.match(told(load([`a: ${"[".repeat(3000)}`])), [/Nested too deeply|Not valid YAML/]);
 });
 
 t.test("an alias is its anchor's value; a key named __proto__ is only a key", async (t) => {
@@ -132,7 +135,9 @@ t.test("an alias is its anchor's value; a key named __proto__ is only a key", as
 });
 
 t.test("readSources() tells every file it cannot read", async (t) => {
-  const folder = t.testdir({ "good.yaml": "a: 1\n" });
+  const folder = mkdtempSync(join(tmpdir(), "cairn-sources-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, "good.yaml"), "a: 1\n");
   const { sources, problems } = readSources([`${folder}/good.yaml`, `${folder}/no.yaml`, folder]);
   t.same(sources, [{ name: `${folder}/good.yaml`, text: "a: 1\n" }]);
   t.same(problems.map(formatProblem), [
