@@ -11,7 +11,8 @@ export const config = z.strictObject({
     "File, or pattern with *, ?, **, [a-z] and {a,b}; or a list of them",
   ),
   exclude: z.array(pattern).default([]).describe("Patterns of files to leave out"),
-  format: z.string().min(1).describe("Name of the format that the lines have"),
+  format: z.string().min(1).describe("Name of the format that the lines have")
+    .meta({ examples: ["json"] }),
   mapping: z.record(z.string(), z.unknown()).optional().describe(
     "Where in a line the facts of an event stand; passed to the format as its mapping",
   ),
