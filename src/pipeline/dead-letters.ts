@@ -25,6 +25,8 @@ interface About {
   readonly lastAt: number;
   /** Its sequence in the pipeline's queue, for records that were stored. */
   readonly sequence?: number;
+  /** How long the input was, where it was too long to be kept whole. */
+  readonly rawBytes?: number;
 }
 
 /** One thing set aside. */
@@ -57,6 +59,13 @@ export interface DeadLettersOptions {
 /** How many letters are told apart from repeats. */
 const KNOWN_MAX = 16_384;
 const ID_LENGTH_MAX = 200;
+/**
+ * Input is kept verbatim up to this, and up to a quarter of the folder's limit, so that there is
+ * always room for it. More is no record and no line of any source.
+ */
+const RAW_BYTES_MAX = 8 * 1024 * 1024;
+/** Most bytes handed to the queue at once, whose frames have a limit. */
+const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 const CATEGORY = "DeadLetter";
 /** Letters read at once when listing. */
 const PAGE = { records: 256, bytes: 4 * 1024 * 1024 };
@@ -66,13 +75,15 @@ export class DeadLetters {
   readonly #queue: Queue;
   readonly #kept: Cursor;
   readonly #agent: AgentIdentity;
+  readonly #rawBytesMax: number;
   readonly #known = new LRUCache<string, true>({ max: KNOWN_MAX });
   readonly #inFlight = new Map<string, Promise<unknown>>();
 
-  private constructor(queue: Queue, kept: Cursor, agent: AgentIdentity) {
+  private constructor(queue: Queue, kept: Cursor, options: DeadLettersOptions) {
     this.#queue = queue;
     this.#kept = kept;
-    this.#agent = agent;
+    this.#agent = options.agent;
+    this.#rawBytesMax = Math.min(RAW_BYTES_MAX, Math.floor(options.bytesMax / 4));
   }
 
   /** Opens or makes the folder; throws what Queue.open throws. */
@@ -92,7 +103,7 @@ export class DeadLetters {
       },
     });
     // This cursor stays where it is: it holds the letters until they are purged.
-    const letters = new DeadLetters(queue, await queue.cursor("kept"), options.agent);
+    const letters = new DeadLetters(queue, await queue.cursor("kept"), options);
     for (const id of await queue.recentIds(KNOWN_MAX)) letters.#known.set(id, true);
     return letters;
   }
@@ -105,7 +116,8 @@ export class DeadLetters {
 
   /** Resolves when all are on disk. A letter that is kept already is not kept again. */
   async add(letters: readonly NewLetter[]): Promise<void> {
-    const entries: Entry[] = [];
+    let entries: Entry[] = [];
+    let bytes = 0;
     const waits = new Set<Promise<unknown>>();
     const added = new Set<string>();
     for (const letter of letters) {
@@ -114,7 +126,14 @@ export class DeadLetters {
       if (other !== undefined) waits.add(other);
       else if (!this.#known.has(id) && !added.has(id)) {
         added.add(id);
-        entries.push(entry(id, letter, this.#agent));
+        const raw = letter.raw.subarray(0, this.#rawBytesMax);
+        entries.push(entry(id, letter, raw, this.#agent));
+        bytes += raw.length;
+        if (bytes >= APPEND_BYTES_MAX) {
+          waits.add(this.#append(entries));
+          entries = [];
+          bytes = 0;
+        }
       }
     }
     if (entries.length > 0) waits.add(this.#append(entries));
@@ -154,8 +173,8 @@ function letterId(letter: NewLetter): string {
   return id.length <= ID_LENGTH_MAX ? id : `${letter.from}#${contentId(Buffer.from(id))}`;
 }
 
-function entry(id: string, letter: NewLetter, agent: AgentIdentity): Entry {
-  const { reason, code, from, attempts, firstAt, lastAt, sequence, raw } = letter;
+function entry(id: string, letter: NewLetter, raw: Uint8Array, agent: AgentIdentity): Entry {
+  const { reason, code, from, attempts, firstAt, lastAt, sequence } = letter;
   const about: About = {
     reason,
     code,
@@ -164,6 +183,7 @@ function entry(id: string, letter: NewLetter, agent: AgentIdentity): Entry {
     firstAt,
     lastAt,
     ...(sequence === undefined ? {} : { sequence }),
+    ...(raw.length < letter.raw.length ? { rawBytes: letter.raw.length } : {}),
   };
   return {
     id,
