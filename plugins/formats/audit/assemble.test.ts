@@ -1,3 +1,5 @@
+// When an event is complete, what waits, and the bounds of it.
+
 import { Buffer } from "node:buffer";
 import t from "tap";
 import { RejectedInput } from "../../sdk/errors.ts";
@@ -83,21 +85,21 @@ t.test("decode refuses a record whose event is gone, and keeps what waits", asyn
 });
 
 t.test("decode hands out the oldest group when more wait than the limit", async (t) => {
-  const { take, flush } = feed({ open_events_max: 3 });
+  const { take, flush } = feed({ max_open_events: 3 });
   for (const n of [1, 2, 3]) t.strictSame(take(syscall(`1.000:${n}`)), []);
   t.strictSame(take(syscall("1.000:4")), ["1.000:1"]);
   t.strictSame(flush(Infinity), ["1.000:2", "1.000:3", "1.000:4"]);
 });
 
 t.test("decode hands out the oldest groups when more bytes wait than the limit", async (t) => {
-  const { take } = feed({ open_bytes_max: "200B" });
+  const { take } = feed({ max_open_bytes: "200B" });
   t.strictSame(take(syscall("1.000:1")), []);
   t.strictSame(take(syscall("1.000:2")), []);
   t.strictSame(take(syscall("1.000:3")), ["1.000:1"]);
 });
 
 t.test("decode refuses a record that makes its event too large", async (t) => {
-  const { take, flush } = feed({ event_bytes_max: "400B" });
+  const { take, flush } = feed({ max_event_bytes: "400B" });
   take(syscall("1.000:1"));
   t.throws(() => take(`type=EXECVE msg=audit(1.000:1): argc=1 a0="${"x".repeat(400)}"`), {
     message: 'Event "1.000:1" too large: over 400 bytes with this record',
@@ -106,9 +108,9 @@ t.test("decode refuses a record that makes its event too large", async (t) => {
 });
 
 t.test("decode refuses lines too long, and lines with a byte 0", async (t) => {
-  const { take } = feed({ line_bytes_max: "200B" });
+  const { take } = feed({ max_line_bytes: "200B" });
   t.throws(() => take("x".repeat(201)), {
-    message: "Line too long: 201 bytes, line_bytes_max is 200",
+    message: "Line too long: 201 bytes, max_line_bytes is 200",
   });
   t.throws(() => take("type=CWD msg=audit(1.000:1): cwd=\0"), RejectedInput);
   t.strictSame(take(""), []);

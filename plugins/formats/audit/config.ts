@@ -5,16 +5,16 @@ import { duration, size } from "../../sdk/option.ts";
 
 /** Options of the format `audit`. */
 export const config = z.strictObject({
-  line_bytes_max: size.prefault("64KiB").describe(
+  max_line_bytes: size.prefault("64KiB").describe(
     "Longest line taken; the kernel writes at most 8,970 bytes, the daemon adds names to them",
   ),
-  event_bytes_max: size.prefault("1MiB").describe(
+  max_event_bytes: size.prefault("1MiB").describe(
     "Most bytes the lines of one event may have; only a command line comes near",
   ),
-  open_bytes_max: size.prefault("16MiB").describe(
+  max_open_bytes: size.prefault("16MiB").describe(
     "Most bytes of all lines that may wait; beyond, the oldest event is handed out as it is",
   ),
-  open_events_max: z.int().min(1).max(65_536).default(1024).describe(
+  max_open_events: z.int().min(1).max(65_536).default(1024).describe(
     "Events that may wait for more of their lines; at one more the oldest is handed out as it is",
   ),
   wait: duration.prefault("2s").describe(

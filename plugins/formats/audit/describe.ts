@@ -257,7 +257,7 @@ function plain(record: AuditRecord): Members {
 
 /** Sets a member that a record named, first one wins; `__proto__` is a name like any other. */
 function put(members: Members, key: string, value: string): void {
-  if (Object.hasOwn(members, key)) return;
+  if (members[key] !== undefined && Object.hasOwn(members, key)) return;
   if (key === "__proto__") {
     Object.defineProperty(members, key, {
       value,

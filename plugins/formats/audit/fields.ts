@@ -20,6 +20,7 @@ const SPACE = 0x20;
 const QUOTE = 0x22;
 const APOSTROPHE = 0x27;
 const BRACKET = 0x28;
+const BRACKET_CLOSE = 0x29;
 const COMMA = 0x2c;
 const EQUALS = 0x3d;
 const BRACE = 0x7b;
@@ -37,9 +38,9 @@ export class FieldReader {
   readonly #layout: Layout;
   readonly #line: string;
   readonly #ascii: boolean;
-  // Names in the order they came; the same as the layout's as long as `#guessed`.
-  readonly #keys: string[] = [];
-  #guessed = true;
+  // How many names came; they are the layout's as long as `#keys`, the names themselves, is unset.
+  #count = 0;
+  #keys: string[] | undefined;
   #repeats = 1;
   #text = "";
   // The last field, while words that follow it belong to its value: `op=adding group to
@@ -56,10 +57,9 @@ export class FieldReader {
 
   /** Keeps the names of this line as the guess for the next. */
   learn(): void {
-    const { keys } = this.#layout;
-    if (this.#guessed && this.#keys.length === keys.length) return;
-    const unique = this.#repeats === 1 && new Set(this.#keys).size === this.#keys.length;
-    if (unique && this.#keys.length <= KEYS_MAX) this.#layout.keys = this.#keys;
+    const keys = this.#keys;
+    if (keys === undefined || keys.length > KEYS_MAX || this.#repeats > 1) return;
+    if (new Set(keys).size === keys.length) this.#layout.keys = keys;
   }
 
   /** Reads from one index up to another; `nested` inside msg='…'. */
@@ -84,25 +84,26 @@ export class FieldReader {
         this.#word(line.slice(at, Math.min(stop, end)));
         at = stop;
       } else {
-        this.#guessed = false;
         const key = line.slice(c === BRACKET ? at + 1 : at, stop);
-        this.#keys.push(key);
+        (this.#keys ??= this.#layout.keys.slice(0, this.#count)).push(key);
+        this.#count++;
         at = this.#value(key, stop + 1, end, nested);
       }
     }
     if (nested || this.#text === "") return;
     // A field may have that name, too.
-    this.#guessed = false;
+    this.#keys ??= this.#layout.keys.slice(0, this.#count);
     this.#put("text", this.#decode(this.#text));
     this.#text = "";
   }
 
   /** The name at this place in the line before this one, where it stands here too. */
   #guess(at: number): string | undefined {
-    const guess = this.#layout.keys[this.#keys.length];
+    const guess = this.#layout.keys[this.#count];
     if (guess === undefined || !this.#line.startsWith(guess, at)) return undefined;
     if (this.#line.charCodeAt(at + guess.length) !== EQUALS) return undefined;
-    this.#keys.push(guess);
+    this.#keys?.push(guess);
+    this.#count++;
     return guess;
   }
 
@@ -157,8 +158,10 @@ export class FieldReader {
     if (quoted) {
       if (value === "?" && key === "acct") return;
     } else {
-      if (value.endsWith(",")) value = value.slice(0, -1);
-      if (value.endsWith(")") && !value.includes("(")) value = value.slice(0, -1);
+      const last = value.charCodeAt(value.length - 1);
+      if (last === COMMA || (last === BRACKET_CLOSE && !value.includes("("))) {
+        value = value.slice(0, -1);
+      }
       if (nested && (key === "op" || key === "text")) this.#open = key;
       if (value === "" || value === "?" || value === "(null)") return;
     }
@@ -173,8 +176,9 @@ export class FieldReader {
     }
     // A part of a long argument is joined before it is decoded, so it stays as it is: see argv.ts.
     if (key.endsWith("]") && this.#layout.type === "EXECVE") value = quoted ? `"${value}` : value;
-    else if (!quoted && isEncoded(this.#layout.type, key)) value = decodeHex(key, value);
-    else value = this.#decode(value);
+    else if (!quoted && value.length % 2 === 0 && isEncoded(this.#layout.type, key)) {
+      value = decodeHex(key, value);
+    } else value = this.#decode(value);
     this.#put(this.#decode(key), value);
   }
 
@@ -195,7 +199,7 @@ export class FieldReader {
   }
 
   #put(key: string, value: string): void {
-    if (this.#guessed || !this.fields.has(key)) this.fields.set(key, value);
+    if (this.#keys === undefined || !this.fields.has(key)) this.fields.set(key, value);
     else this.fields.set(`${key}#${++this.#repeats}`, value);
   }
 }

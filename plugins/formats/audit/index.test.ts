@@ -1,5 +1,9 @@
+// Whole logs and single events through the format: golden pairs in testdata, then who acted, how it
+// ended, and what it is called.
+
 import { readdirSync, readFileSync } from "node:fs";
 import t from "tap";
+import { conformance } from "../../sdk/conformance.ts";
 import audit from "./index.ts";
 import { linesOf, readLines } from "./read-log.ts";
 
@@ -21,6 +25,13 @@ for (const file of readdirSync(TESTDATA).filter((name) => name.endsWith(".expect
     events.forEach((event, at) => t.strictSame(JSON.parse(JSON.stringify(event)), expected[at]));
   });
 }
+
+t.test("format audit keeps the contract of formats", async (t) => {
+  const encoder = new TextEncoder();
+  const lines = linesOf(readFileSync(new URL("files.log", TESTDATA)));
+  const frames = lines.map((line) => encoder.encode(line));
+  await conformance(t, audit, { minimal: {}, frames });
+});
 
 t.test("format audit reads the bundled first-run log whole", async (t) => {
   // From the sources, or from what the compiler made of them.
@@ -154,10 +165,10 @@ t.test("paths relative to another folder than the working directory are not gues
 t.test("config refuses unknown options and fills in the defaults", async (t) => {
   t.equal(audit.config.safeParse({ waitt: "1s" }).success, false);
   t.strictSame(audit.config.parse({}), {
-    line_bytes_max: 65_536,
-    event_bytes_max: 1_048_576,
-    open_bytes_max: 16_777_216,
-    open_events_max: 1024,
+    max_line_bytes: 65_536,
+    max_event_bytes: 1_048_576,
+    max_open_bytes: 16_777_216,
+    max_open_events: 1024,
     wait: 2000,
   });
 });

@@ -26,12 +26,12 @@ class AuditFormat implements Format {
   readonly #names = new SyscallNames();
 
   constructor(options: AuditConfig) {
-    this.#lineBytesMax = options.line_bytes_max;
+    this.#lineBytesMax = options.max_line_bytes;
     this.#assembler = new Assembler({
       waitMs: options.wait,
-      groupsMax: options.open_events_max,
-      groupBytesMax: options.event_bytes_max,
-      bytesMax: options.open_bytes_max,
+      groupsMax: options.max_open_events,
+      groupBytesMax: options.max_event_bytes,
+      bytesMax: options.max_open_bytes,
     });
   }
 
@@ -39,7 +39,7 @@ class AuditFormat implements Format {
     const { length } = frame;
     if (length > this.#lineBytesMax) {
       throw new RejectedInput(
-        `Line too long: ${length} bytes, line_bytes_max is ${this.#lineBytesMax}`,
+        `Line too long: ${length} bytes, max_line_bytes is ${this.#lineBytesMax}`,
       );
     }
     // latin1 keeps every byte as one character: nothing is lost before the fields are known.

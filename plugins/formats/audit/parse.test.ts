@@ -1,3 +1,5 @@
+// One line at a time: headers, fields, hex, what daemons of all ages write, and the tables.
+
 import t from "tap";
 import { RejectedInput } from "../../sdk/errors.ts";
 import { argumentsOf } from "./argv.ts";

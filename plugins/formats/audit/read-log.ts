@@ -1,6 +1,7 @@
 // For this format's tests: a whole log through a new instance of the format.
 
 import { Buffer } from "node:buffer";
+import { testAgent } from "../../sdk/conformance.ts";
 import { RejectedInput } from "../../sdk/errors.ts";
 import type { AuditEvent } from "../../sdk/event.ts";
 import type { Decoded } from "../../sdk/format.ts";
@@ -13,18 +14,9 @@ export interface ReadLog {
   readonly rejected: { readonly line: string; readonly reason: string }[];
 }
 
-const AGENT = {
-  accountId: "111122223333",
-  region: "us-east-1",
-  partition: "cairn",
-  domain: "host.internal",
-  host: "test",
-  version: "0.0.0",
-};
-
 /** A new instance with the default options, or others. */
 export function newFormat(options: Record<string, unknown> = {}) {
-  return audit.create(audit.config.parse(options), { agent: AGENT });
+  return audit.create(audit.config.parse(options), { agent: testAgent });
 }
 
 /** The events of an answer; this format answers with nothing else. */

@@ -1,3 +1,5 @@
+// Other people's logs, and go-libaudit's own reading of them to compare with.
+
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import process from "node:process";
