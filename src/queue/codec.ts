@@ -6,7 +6,7 @@ import { FLOAT32_OPTIONS, Packr, RESERVE_START_SPACE } from "msgpackr";
 import type { CloudTrailRecord } from "../../plugins/sdk/cloudtrail/record.ts";
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
-import type { Entry } from "./queue.ts";
+import type { Entry } from "./append.ts";
 
 // Every option that decides about bytes is written out: none may follow a library's default. No
 // records extension, no bundled strings, no extension types: maps, arrays, strings, numbers, bins.

@@ -51,89 +51,28 @@
 // is corrupt: stepped over to the next whole frame, its bytes copied to quarantine, the sequences
 // missing there counted as lost, by recovery in the newest segment and by cursors wherever they read.
 
-import { join } from "node:path";
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Position } from "../../plugins/sdk/intake.ts";
+import type { Append, Counts } from "./append.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { CursorFolder } from "./cursor-folder.ts";
 import type { Cursor } from "./cursor.ts";
-import { CursorFolder, cursorFolder, findCursors } from "./cursor-folder.ts";
-import type { FoundCursors } from "./cursor-folder.ts";
-import { Checkpoint } from "./checkpoint.ts";
-import { isMap } from "./codec.ts";
-import { errorCode, errorText, makeFolderDurably, realFiles } from "./files.ts";
-import type { Files } from "./files.ts";
-import { lock } from "./lock.ts";
-import { Quarantine } from "./quarantine.ts";
-import type { Quarantined } from "./quarantine.ts";
+import type { LogState } from "./log-state.ts";
+import { openFolder, readEnd, RETRY_MS } from "./open.ts";
+import type { Parts, QueueOptions } from "./open.ts";
 import { RecordReader } from "./record-reader.ts";
-import { recover } from "./recover.ts";
 import type { RecoveryReport } from "./recover.ts";
 import { Retention } from "./retention.ts";
-import type { Dropped } from "./retention.ts";
-import type { Segment } from "./segment.ts";
 import { Writer } from "./writer.ts";
-import type { LogState } from "./writer.ts";
 
+export type { Append, Counts, Entry } from "./append.ts";
+export type { QueueOptions } from "./open.ts";
 export type { Dropped } from "./retention.ts";
 export type { Quarantined } from "./quarantine.ts";
 export type { RecoveryReport } from "./recover.ts";
 export { QueueLockedError } from "./lock.ts";
 export { QueueVersionError } from "./segment.ts";
-export { QueueWriteError } from "./writer.ts";
-
-/** One record to store. */
-export interface Entry {
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  readonly accountId: string;
-  readonly region: string;
-  readonly category: string;
-  /** Stored as they are; not to be changed until the append has settled. */
-  readonly bytes: Uint8Array;
-}
-
-/** The books of the way in: received = filtered + duplicate + rejected + stored. */
-export interface Counts {
-  readonly received: number;
-  readonly filtered: number;
-  readonly duplicate: number;
-  readonly rejected: number;
-  readonly stored: number;
-}
-
-/** What becomes durable together. */
-export interface Append {
-  /** May be empty: a position or counts alone. */
-  readonly entries: readonly Entry[];
-  /** Whose position it is. */
-  readonly receiver?: string;
-  /** Merged by top-level key into the receiver's position; null removes a key. */
-  readonly position?: Position;
-  /** Added to the books. */
-  readonly counts?: Partial<Omit<Counts, "stored">>;
-  /** Gives up waiting for room; a commit that is under way is waited for. */
-  readonly signal?: AbortSignal;
-}
-
-export interface QueueOptions {
-  readonly directory: string;
-  /** A segment is ended at this size, or at an eighth of `bytesMax` where that is less. */
-  readonly segmentBytesMax?: number;
-  readonly bytesMax?: number;
-  /** Records older than this are dropped, whatever `overflow` says. */
-  readonly ageMsMax?: number;
-  /** Free space that the queue leaves on its disk. */
-  readonly freeDiskBytesMin?: number;
-  /** At a limit, `block`: appends wait. `drop_oldest`: the oldest segments go. */
-  readonly overflow?: "block" | "drop_oldest";
-  readonly files?: Files;
-  /** Milliseconds since the epoch. */
-  readonly clock: () => number;
-  /** How long appends wait before a full or failing disk is tried again; cursors wake them, too. */
-  readonly retryMs?: number;
-  readonly onDrop?: (dropped: Dropped) => void;
-  readonly onQuarantine?: (found: Quarantined) => void;
-}
+export { QueueWriteError } from "./write-error.ts";
 
 /** How the queue is doing. */
 export interface QueueStats {
@@ -153,7 +92,6 @@ export interface QueueStats {
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 const BYTES_MAX = 1024 * 1024 * 1024;
-const RETRY_MS = 1000;
 // How often an idle queue looks for records that are too old: often enough for limits of minutes.
 const EXPIRE_MS = 10_000;
 
@@ -216,17 +154,7 @@ export class Queue {
    * what the disk says where it cannot be written; never because of damage.
    */
   static async open(options: QueueOptions): Promise<Queue> {
-    const { directory, files = realFiles } = options;
-    let unlock: (() => Promise<void>) | undefined;
-    try {
-      await makeFolderDurably(files, directory);
-      await makeFolderDurably(files, cursorFolder(directory));
-      unlock = await lock(files, directory, options.retryMs ?? RETRY_MS);
-      return new Queue(options, await openParts(options, files, unlock));
-    } catch (error) {
-      await unlock?.().catch(() => {});
-      throw explain(directory, error);
-    }
+    return new Queue(options, await openFolder(options));
   }
 
   /**
@@ -335,61 +263,6 @@ export class Queue {
     }
   }
 }
-
-/** What opening a folder brings to light. */
-interface Parts {
-  readonly files: Files;
-  readonly directory: string;
-  readonly unlock: () => Promise<void>;
-  readonly quarantine: Quarantine;
-  readonly segments: readonly Segment[];
-  readonly state: LogState;
-  readonly recovery: RecoveryReport;
-  readonly cursors: FoundCursors;
-  readonly end: Checkpoint;
-}
-
-async function openParts(
-  options: QueueOptions,
-  files: Files,
-  unlock: () => Promise<void>,
-): Promise<Parts> {
-  const { directory } = options;
-  const quarantine = new Quarantine(files, directory, (found) => options.onQuarantine?.(found));
-  const cursors = await findCursors(files, directory);
-  const end = await Checkpoint.open(files, join(directory, "end"));
-  const acknowledged = Math.max(cursors.acknowledged, readEnd(end) ?? 1);
-  const { segments, state, report } = await recover(files, directory, acknowledged, quarantine);
-  const messages = [...cursors.messages, ...end.problems, ...report.messages];
-  await end.setAside();
-  await files.syncFolder(directory);
-  const recovery = { ...report, messages };
-  return { files, directory, unlock, quarantine, segments, state, recovery, cursors, end };
-}
-
-function readEnd(end: Checkpoint): number | undefined {
-  const { value } = end;
-  return isMap(value) && Number.isSafeInteger(value.next) ? Number(value.next) : undefined;
-}
-
-/** Says what the operator can do about a folder that cannot be opened. */
-function explain(directory: string, error: unknown): unknown {
-  const fix = FIXES[errorCode(error) ?? ""];
-  if (fix === undefined) return error;
-  return new Error(`Cannot open queue "${directory}": ${errorText(error)}; ${fix}`, {
-    cause: error,
-  });
-}
-
-const FIXES: Readonly<Record<string, string>> = {
-  ENOSPC: "free some space on its disk",
-  EDQUOT: "free some space or raise the quota",
-  EROFS: "its disk is mounted read-only: choose a data_dir that can be written",
-  EACCES: "let the agent's account read and write it, or choose another data_dir",
-  EPERM: "let the agent's account read and write it, or choose another data_dir",
-  ENOTDIR: "something on the way to it is a file: choose another data_dir",
-  EIO: "its disk does not work: check it",
-};
 
 // Read in blocks, so that a long window does not hold all its records in memory.
 const RECENT_BYTES = 1024 * 1024;

@@ -11,7 +11,7 @@ import type { Quarantine } from "./quarantine.ts";
 import { closeQuietly } from "./retention.ts";
 import type { Retention } from "./retention.ts";
 import type { Segment } from "./segment.ts";
-import type { LogState } from "./writer.ts";
+import type { LogState } from "./log-state.ts";
 
 /** What a read answers. */
 export interface ReadResult {

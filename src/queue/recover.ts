@@ -2,19 +2,17 @@
 // at every header, but reads only the newest segment whole (or back to one whose header can be read).
 
 import { join } from "node:path";
-import { unpackNote } from "./codec.ts";
-import type { FrameNote } from "./codec.ts";
 import { syncFile } from "./checkpoint.ts";
 import { errorText, insist } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
-import { FrameReader } from "./frame-reader.ts";
-import type { Damage, FoundFrame } from "./frame-reader.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { closeQuietly } from "./retention.ts";
+import { scanSegment } from "./scan.ts";
+import type { Candidate, Scan } from "./scan.ts";
 import { findHeader, QueueVersionError, segmentOrdinal, segmentPath } from "./segment.ts";
-import type { FoundHeader, Segment } from "./segment.ts";
-import { mergePosition } from "./writer.ts";
-import type { LogState } from "./writer.ts";
+import type { Segment } from "./segment.ts";
+import { mergePosition } from "./log-state.ts";
+import type { LogState } from "./log-state.ts";
 
 /** What recovery found and did; shown when the agent starts. */
 export interface RecoveryReport {
@@ -37,23 +35,6 @@ export interface Recovered {
   readonly segments: readonly Segment[];
   readonly state: LogState;
   readonly report: RecoveryReport;
-}
-
-interface Candidate {
-  readonly ordinal: number;
-  readonly path: string;
-  readonly size: number;
-  readonly found: FoundHeader | undefined;
-}
-
-interface Scan {
-  readonly frames: readonly (FrameNote & { readonly sequence: number; readonly end: number })[];
-  /** Damage, with the records it cost. */
-  readonly damages: readonly (Damage & { readonly lost: number })[];
-  readonly base: number | undefined;
-  readonly end: number;
-  /** Where the last whole frame ends. */
-  readonly wholeBytes: number;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -269,43 +250,6 @@ async function note(
     // What is missing at the newest segment's end is counted where the log's end is set.
     if (!atEnd || !newest) report.lostRecords += lost;
     await quarantine.keep(file, candidate, { offset, bytes, lost });
-  }
-}
-
-async function scanSegment(file: OpenFile, candidate: Candidate, limit: number): Promise<Scan> {
-  const { ordinal, found, size } = candidate;
-  const start = found?.start ?? 0;
-  const reader = new FrameReader(file, ordinal, start);
-  const frames: (FrameNote & { sequence: number; end: number })[] = [];
-  const damages: (Damage & { lost: number })[] = [];
-  let base = found?.header.base;
-  let end = base;
-  let wholeBytes = start;
-  for (let step = await reader.next(size); step !== undefined; step = await reader.next(size)) {
-    const note = step.kind === "frame" ? readNote(step) : undefined;
-    if (step.kind === "damage" || note === undefined) {
-      damages.push({ kind: "damage", offset: step.offset, bytes: step.bytes, lost: 0 });
-      continue;
-    }
-    const { sequence, count } = step;
-    if (sequence + count > limit || sequence < (end ?? 0)) continue;
-    const damage = damages[damages.length - 1];
-    if (damage !== undefined && end !== undefined && sequence > end) {
-      damages[damages.length - 1] = { ...damage, lost: sequence - end };
-    }
-    base ??= sequence;
-    end = sequence + count;
-    wholeBytes = step.offset + step.bytes;
-    frames.push({ ...note, sequence, end });
-  }
-  return { frames, damages, base, end: end ?? 1, wholeBytes };
-}
-
-function readNote(frame: FoundFrame): FrameNote | undefined {
-  try {
-    return unpackNote(frame.payload);
-  } catch {
-    return undefined;
   }
 }
 

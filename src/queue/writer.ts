@@ -1,40 +1,19 @@
 // The way into the queue: appends that arrive while a commit is under way are packed into the next
 // frame together, written, and made durable by one fdatasync. Order is kept.
 
-import type { Position } from "../../plugins/sdk/intake.ts";
-import type { Json } from "../../plugins/sdk/json.ts";
+import type { Append } from "./append.ts";
 import { FramePacker } from "./codec.ts";
-import type { PositionText, Totals } from "./codec.ts";
 import { errorCode, errorText } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
-import { FRAME_BYTES_MAX, sealFrame } from "./frame.ts";
-import type { Append } from "./queue.ts";
+import { sealFrame } from "./frame.ts";
+import { addTotals, mergePosition, positionTexts } from "./log-state.ts";
+import type { LogState } from "./log-state.ts";
 import { closeQuietly } from "./retention.ts";
 import type { Retention } from "./retention.ts";
 import { createSegment } from "./segment.ts";
-
-/** A batch was not taken; the caller keeps it and may append it again. */
-export class QueueWriteError extends Error {
-  override readonly name = "QueueWriteError";
-  readonly code: "CAIRN_QUEUE_WRITE" | "CAIRN_QUEUE_FULL" | "CAIRN_QUEUE_CLOSED";
-  constructor(
-    message: string,
-    code: "CAIRN_QUEUE_WRITE" | "CAIRN_QUEUE_FULL" | "CAIRN_QUEUE_CLOSED",
-    options?: ErrorOptions,
-  ) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
-/** What the frames on disk add up to. */
-export interface LogState {
-  next: number;
-  totals: Totals;
-  readonly positions: Map<string, Map<string, Json>>;
-  /** Greatest number that a segment has, or had. */
-  ordinal: number;
-}
+import { rejectAll, settle, WaitingList } from "./waiting.ts";
+import type { Waiting } from "./waiting.ts";
+import { closedError, QueueWriteError, tooLarge } from "./write-error.ts";
 
 export interface WriterOptions {
   readonly files: Files;
@@ -48,21 +27,8 @@ export interface WriterOptions {
   readonly onCommit: () => void;
 }
 
-interface Waiting {
-  readonly append: Append;
-  readonly position: PositionText | undefined;
-  readonly bytes: number;
-  readonly resolve: (range: { first: number; last: number }) => void;
-  readonly reject: (error: unknown) => void;
-  readonly abort: (() => void) | undefined;
-}
-
 // A commit takes what waits up to this much: enough to make its fdatasync cheap.
 const COMMIT_BYTES = 1024 * 1024;
-// MessagePack around an entry's bytes: id, time, lengths; and around all entries of a frame.
-const ENTRY_BYTES = 96;
-const NOTE_BYTES = 1024;
-
 const DISK_FULL = new Set(["ENOSPC", "EDQUOT"]);
 
 /** One queue's writer. */
@@ -71,7 +37,7 @@ export class Writer {
   readonly #state: LogState;
   readonly #packer = new FramePacker();
   readonly #commitBytes: number;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new WaitingList(() => this.#wake());
   #running: Promise<void> | undefined;
   #closing = false;
   #file: OpenFile | undefined;
@@ -92,22 +58,10 @@ export class Writer {
 
   /** See Queue.append. */
   append(append: Append): Promise<{ first: number; last: number }> {
-    const { signal } = append;
-    return new Promise((resolve, reject) => {
-      if (this.#closing) throw closedError();
-      signal?.throwIfAborted();
-      const position = positionText(append);
-      let bytes = NOTE_BYTES + (position === undefined ? 0 : 3 * position[1].length);
-      for (const entry of append.entries) {
-        bytes += entry.bytes.length + 3 * entry.id.length + ENTRY_BYTES;
-      }
-      if (bytes > FRAME_BYTES_MAX) throw tooLarge(bytes, FRAME_BYTES_MAX);
-      const abort = signal === undefined ? undefined : () => this.#abort(waiting);
-      const waiting: Waiting = { append, position, bytes, resolve, reject, abort };
-      if (abort !== undefined) signal?.addEventListener("abort", abort, { once: true });
-      this.#waiting.push(waiting);
-      this.#running ??= this.#run();
-    });
+    if (this.#closing) return Promise.reject(closedError());
+    const appended = this.#waiting.add(append);
+    this.#running ??= this.#run();
+    return appended;
   }
 
   /** Tells that there may be room now. */
@@ -137,23 +91,11 @@ export class Writer {
       base: next,
       at: clock(),
       totals,
-      positions: [...this.#state.positions].map(([receiver, position]) => [
-        receiver,
-        JSON.stringify(Object.fromEntries(position)),
-      ]),
+      positions: positionTexts(this.#state),
     });
     this.#file = file;
     this.#uncertain = false;
     retention.add(segment);
-  }
-
-  #abort(waiting: Waiting): void {
-    const at = this.#waiting.indexOf(waiting);
-    // Not there: its commit is under way and can no longer be called off.
-    if (at < 0) return;
-    this.#waiting.splice(at, 1);
-    waiting.reject(waiting.append.signal?.reason);
-    this.#wake();
   }
 
   async #run(): Promise<void> {
@@ -164,7 +106,7 @@ export class Writer {
         await this.#commitNext();
       } catch (error) {
         // Only a defect comes here; the batches concerned must hear of it all the same.
-        for (const waiting of this.#waiting.splice(0)) settle(waiting).reject(error);
+        rejectAll(this.#waiting.take(this.#waiting.length), error);
       }
     }
     this.#running = undefined;
@@ -172,19 +114,17 @@ export class Writer {
 
   async #commitNext(): Promise<void> {
     const { retention } = this.#options;
-    const room = await retention.makeRoom(this.#group().bytes).catch((error) => {
+    const wanted = this.#waiting.measure(this.#commitBytes);
+    const room = await retention.makeRoom(wanted.bytes).catch((error) => {
       this.problem = errorText(error);
       return "wait" as const;
     });
     if (room === "wait") return await this.#pause();
-    const { group, bytes } = this.#group();
+    // Some may have left meanwhile, and others come.
+    const { count, bytes } = this.#waiting.measure(Math.max(wanted.bytes, 1));
+    const group = this.#waiting.take(count);
     if (group.length === 0) return;
-    this.#waiting.splice(0, group.length);
-    if (room === "full") {
-      const error = tooLarge(bytes, undefined);
-      for (const waiting of group) settle(waiting).reject(error);
-      return;
-    }
+    if (room === "full") return rejectAll(group, tooLarge(bytes, undefined));
     try {
       await this.#commit(group, bytes);
       this.blocked = false;
@@ -194,56 +134,25 @@ export class Writer {
     }
   }
 
-  /** The appends that the next commit takes. */
-  #group(): { group: Waiting[]; bytes: number } {
-    let bytes = 0;
-    let length = 0;
-    while (length < this.#waiting.length) {
-      const more = this.#waiting[length]!.bytes;
-      if (length > 0 && bytes + more > this.#commitBytes) break;
-      bytes += more;
-      length++;
-    }
-    return { group: this.#waiting.slice(0, length), bytes };
-  }
-
   async #commit(group: readonly Waiting[], bytes: number): Promise<void> {
     const { retention, segmentBytesMax, clock } = this.#options;
-    const last = retention.last;
-    const begun = last !== undefined && last.bytes > last.start;
-    if (this.#file === undefined || (begun && last.bytes + bytes > segmentBytesMax)) {
-      await this.roll();
-    }
-    const segment = retention.last!;
-    const file = this.#file!;
     const first = this.#state.next;
     const batches = group.map((waiting) => waiting.append.entries);
     const count = batches.reduce((sum, batch) => sum + batch.length, 0);
-    const totals = addTotals(this.#state.totals, group);
+    const totals = addTotals(this.#state.totals, group.map((waiting) => waiting.append));
     const positions = group.flatMap((waiting) =>
       waiting.position === undefined ? [] : [waiting.position]
     );
     const at = clock();
     const frame = this.#packer.pack({ at, totals, positions }, batches, bytes);
+    const last = retention.last;
+    const begun = last !== undefined && last.bytes > last.start;
+    if (this.#file === undefined || (begun && last.bytes + frame.length > segmentBytesMax)) {
+      await this.roll();
+    }
+    const segment = retention.last!;
     sealFrame(frame, { sequence: first, count, offset: segment.bytes, ordinal: segment.ordinal });
-    const begin = performance.now();
-    try {
-      await file.write(frame, segment.bytes);
-    } catch (error) {
-      await this.#takeBack(file, segment.bytes);
-      throw error;
-    }
-    try {
-      await file.datasync();
-    } catch (error) {
-      // What the page cache now says about the file proves nothing: this segment is done with.
-      this.#file = undefined;
-      this.#uncertain = true;
-      await file.truncate(segment.bytes).catch(() => {});
-      await closeQuietly(file);
-      throw error;
-    }
-    this.lastSyncMs = performance.now() - begin;
+    await this.#write(frame, segment.bytes);
     segment.bytes += frame.length;
     segment.end = first + count;
     segment.at = at;
@@ -252,6 +161,29 @@ export class Writer {
     this.#state.totals = totals;
     for (const waiting of group) mergePosition(this.#state.positions, waiting.position);
     this.#acknowledge(group, first);
+  }
+
+  /** Puts a frame on the disk; after a rejection none of it counts, unless `#uncertain` says so. */
+  async #write(frame: Uint8Array, position: number): Promise<void> {
+    const file = this.#file!;
+    const begin = performance.now();
+    try {
+      await file.write(frame, position);
+    } catch (error) {
+      await this.#takeBack(file, position);
+      throw error;
+    }
+    try {
+      await file.datasync();
+    } catch (error) {
+      // What the page cache now says about the file proves nothing: this segment is done with.
+      this.#file = undefined;
+      this.#uncertain = true;
+      await file.truncate(position).catch(() => {});
+      await closeQuietly(file);
+      throw error;
+    }
+    this.lastSyncMs = performance.now() - begin;
   }
 
   #acknowledge(group: readonly Waiting[], first: number): void {
@@ -298,7 +230,7 @@ export class Writer {
     if (DISK_FULL.has(errorCode(error) ?? "") && !this.#closing) {
       const freed = await this.#options.retention.free("disk_full").catch(() => "wait" as const);
       if (freed !== "full") {
-        this.#waiting.unshift(...group);
+        this.#waiting.putBack(group);
         if (freed === "wait") await this.#pause();
         return;
       }
@@ -308,7 +240,7 @@ export class Writer {
       "CAIRN_QUEUE_WRITE",
       { cause: error },
     );
-    for (const waiting of group) settle(waiting).reject(failure);
+    rejectAll(group, failure);
   }
 
   /** Drops what has become too old, also while nothing is appended. */
@@ -331,61 +263,6 @@ export class Writer {
       this.#wake = () => {};
     }
     if (!this.#closing) return;
-    for (const waiting of this.#waiting.splice(0)) settle(waiting).reject(closedError());
+    rejectAll(this.#waiting.take(this.#waiting.length), closedError());
   }
-}
-
-/** Takes the listener off, so that a long-lived signal does not gather them. */
-function settle(waiting: Waiting): Waiting {
-  if (waiting.abort !== undefined) {
-    waiting.append.signal?.removeEventListener("abort", waiting.abort);
-  }
-  return waiting;
-}
-
-function positionText({ receiver, position }: Append): PositionText | undefined {
-  if (position === undefined) return undefined;
-  if (receiver === undefined) throw new TypeError("Cannot append a position: no receiver is named");
-  return [receiver, JSON.stringify(position)];
-}
-
-/** Merges a position delta by top-level key; null removes. */
-export function mergePosition(
-  positions: Map<string, Map<string, Json>>,
-  text: PositionText | undefined,
-): void {
-  if (text === undefined) return;
-  const delta: Position = JSON.parse(text[1]);
-  let position = positions.get(text[0]);
-  if (position === undefined) positions.set(text[0], position = new Map());
-  for (const [key, value] of Object.entries(delta)) {
-    if (value === null || value === undefined) position.delete(key);
-    else position.set(key, value);
-  }
-}
-
-function addTotals(totals: Totals, group: readonly Waiting[]): Totals {
-  let [received, filtered, duplicate, rejected] = totals;
-  for (const { append: { counts } } of group) {
-    if (counts === undefined) continue;
-    received += counts.received ?? 0;
-    filtered += counts.filtered ?? 0;
-    duplicate += counts.duplicate ?? 0;
-    rejected += counts.rejected ?? 0;
-  }
-  return [received, filtered, duplicate, rejected];
-}
-
-function closedError(): QueueWriteError {
-  return new QueueWriteError("Cannot append to queue: closed", "CAIRN_QUEUE_CLOSED");
-}
-
-function tooLarge(bytes: number, limit: number | undefined): QueueWriteError {
-  const problem = limit === undefined
-    ? "does not fit into max_bytes and min_free_disk, with nothing left to drop"
-    : `is larger than a frame's ${limit} bytes; append fewer records at once`;
-  return new QueueWriteError(
-    `Cannot append to queue: batch of ${bytes} bytes ${problem}`,
-    "CAIRN_QUEUE_FULL",
-  );
 }

@@ -3,7 +3,7 @@
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
 import type { Session } from "./history.ts";
-import { must, nextEvent, type World } from "./world.ts";
+import { must, nextEvent, retried, type World } from "./world.ts";
 
 /** Throws where a promise was broken. `drops`: the queue may drop its oldest records. */
 export async function check(session: Session, drops: boolean): Promise<void> {
@@ -20,13 +20,13 @@ export async function check(session: Session, drops: boolean): Promise<void> {
       () => `recovery found damage after a mere crash: ${JSON.stringify(each.recovery)}`,
     );
   }
-  const records = await queue.recent(queue.nextSequence());
+  const records = await retried(() => queue.recent(queue.nextSequence()));
   checkRecords(queue, records, world);
   checkReceivers(queue, records, world, drops);
   checkPushes(records, world);
   checkBooks(queue);
   await checkCursors(session);
-  const letters = await dead.recentIds(1000);
+  const letters = await retried(() => dead.recentIds(1000));
   must(new Set(letters).size === letters.length, () => `a dead letter is there twice: ${letters}`);
 }
 
@@ -107,7 +107,7 @@ function checkBooks(queue: Queue): void {
 async function checkCursors({ queue, world }: Session): Promise<void> {
   for (const [name, memory] of world.exporters) {
     if (memory.possible.length === 0) continue;
-    const cursor = await queue.cursor(name);
+    const cursor = await retried(() => queue.cursor(name));
     const found = JSON.stringify(cursor.state());
     const possible = memory.possible.map((state) => JSON.stringify(state));
     must(

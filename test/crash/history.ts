@@ -7,7 +7,7 @@ import { type Entry, Queue, QueueWriteError } from "../../src/queue/queue.ts";
 import { check } from "./check.ts";
 import { CALM, SimulatedDisk, type Weather } from "./disk.ts";
 import { Random } from "./random.ts";
-import { must, nextEvent, World } from "./world.ts";
+import { must, nextEvent, retried, World } from "./world.ts";
 
 /** Wraps the disk's calls, to show that the histories notice a queue that leaves some out. */
 export type Cheat = (files: Files) => Files;
@@ -51,8 +51,14 @@ export async function runHistory(seed: number, cheat: Cheat = (files) => files):
   const { files } = disk.start(CALM);
   const session = await open(files, world, random, rules);
   await check(session, drops);
-  await session.queue.close();
-  await session.dead.close();
+  await close(session);
+}
+
+/** Closes; the disk may refuse to give the lock back, which the next process finds stale. */
+async function close({ queue, dead }: Pick<Session, "queue" | "dead">): Promise<void> {
+  for (const each of [queue, dead]) {
+    await each.close().catch((error) => must(/simulated/.test(String(error)), () => String(error)));
+  }
 }
 
 function drawWeather(random: Random): Weather {
@@ -83,10 +89,7 @@ async function runSession(
       push(session),
       ...EXPORTERS.map((exporter) => exportAll(session, exporter)),
     ]);
-    if (random.chance(0.3)) {
-      await session.queue.close();
-      await session.dead.close();
-    }
+    if (random.chance(0.3)) await close(session);
   })().catch((error) => failure = error);
   await Promise.race([work, crashed]);
   if (failure !== undefined) throw failure;
@@ -124,7 +127,7 @@ async function open(files: Files, world: World, random: Random, rules: Rules): P
     const letters = new Set(await dead.recentIds(1000));
     return { random, world, queue, dead, letters };
   } catch (error) {
-    await queue.close();
+    await queue.close().catch(() => {});
     throw error;
   }
 }
@@ -245,17 +248,6 @@ async function save(session: Session, cursor: Cursor, state: CursorState): Promi
   memory.possible.push(state);
   await retried(() => cursor.save(state));
   memory.possible = [state];
-}
-
-/** Again, as long as the disk refuses. */
-async function retried<T>(act: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await act();
-    } catch (error) {
-      must(/simulated/.test(String(error)), () => String(error));
-    }
-  }
 }
 
 async function turns(count: number): Promise<void> {

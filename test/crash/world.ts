@@ -63,3 +63,14 @@ export function nextEvent(position: Position | undefined): number {
 export function must(condition: boolean, message: () => string): void {
   if (!condition) throw new Error(message());
 }
+
+/** Again, as long as the disk refuses. */
+export async function retried<T>(act: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await act();
+    } catch (error) {
+      must(/simulated/.test(String(error)), () => String(error));
+    }
+  }
+}
