@@ -47,7 +47,9 @@ interface Outgoing {
 
 /** More than this on its way to the disk, and the next batch waits. */
 const OUTSTANDING_BYTES_MAX = 16 * 1024 * 1024;
-/** Most bytes handed to the queue at once; a longer batch goes in parts, its position with the last. */
+/**
+ * Most bytes handed to the queue at once; a longer batch goes in parts, its position with the last.
+ */
 const APPEND_BYTES_MAX = 16 * 1024 * 1024;
 
 /** The door of one pipeline. */
@@ -169,8 +171,8 @@ export class Admission {
     const { window } = this.#parts;
     const fresh = drafts.filter((draft) => window.add(draft));
     if (fresh.length === drafts.length || this.#landing.size === 0) return fresh;
-    // Perhaps known only from a batch that is not durable yet: its outcome decides. While this batch
-    // has its turn, no other sets out.
+    // Perhaps known only from a batch that is not durable yet: its outcome decides. While this
+    // batch has its turn, no other sets out.
     for (const draft of fresh) window.remove(draft);
     await Promise.allSettled(this.#landing);
     return drafts.filter((draft) => window.add(draft));

@@ -12,8 +12,8 @@ export interface Place {
 }
 
 /**
- * `arn:<partition>:<service>:<region>:<account>:<kind>/<host>/<name>…`. Names are escaped, so a split
- * by `:` or `/` always finds the same parts.
+ * `arn:<partition>:<service>:<region>:<account>:<kind>/<host>/<name>…`. Names are escaped, so a
+ * split by `:` or `/` always finds the same parts.
  */
 export function localArn(place: Place, service: string, kind: string, ...names: string[]): string {
   const { partition, region, accountId } = place.agent;
@@ -35,7 +35,10 @@ export function resourceArn(resource: Resource, place: Place): string {
   return localArn(owner, escapeName(service.toLowerCase()), kindName, ...path.split("/"));
 }
 
-/** A name with all but IAM's own characters for names (`A-Za-z0-9+=,.@_-`) written as `%XX` of UTF-8. */
+/**
+ * A name with all but IAM's own characters for names (`A-Za-z0-9+=,.@_-`) written as `%XX` of
+ * UTF-8.
+ */
 export function escapeName(name: string): string {
   if (/^[\w+=,.@-]*$/.test(name)) return name;
   let escaped = "";

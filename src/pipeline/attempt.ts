@@ -21,9 +21,10 @@ export interface Failure {
 }
 
 /**
- * Calls the exporter once. Resolves when it resolved, be it after its time; rejects with what it threw,
- * or with GaveUp as soon as `deadline` aborts. After `timeoutMs` its signal aborts; an exporter that
- * does not heed it is waited for, so that it never has two calls at once, and `late` is told.
+ * Calls the exporter once. Resolves when it resolved, be it after its time; rejects with what it
+ * threw, or with GaveUp as soon as `deadline` aborts. After `timeoutMs` its signal aborts; an
+ * exporter that does not heed it is waited for, so that it never has two calls at once, and `late`
+ * is told.
  */
 export function attempt(
   exporter: Exporter,
@@ -62,8 +63,9 @@ export function attempt(
 
 /**
  * Reads an exporter's error. PermanentError and RetryableError are known by name, since an external
- * plugin may bring its own copy of the SDK. Sequences that are not in the batch are not heeded, and an
- * error that names none of it is a failure of the whole, to be tried again: rather twice than never.
+ * plugin may bring its own copy of the SDK. Sequences that are not in the batch are not heeded, and
+ * an error that names none of it is a failure of the whole, to be tried again: rather twice than
+ * never.
  */
 export function readFailure(error: unknown, batch: ExportBatch): Failure {
   const fields = (typeof error === "object" && error !== null ? error : {}) as {

@@ -1,6 +1,7 @@
-// What could not be read, and what an exporter will never take: kept verbatim, with the reason, in a
-// queue of its own beside the pipeline's. A letter's bytes are one line of JSON (all but the input)
-// and then the input as it came. Written before the books or a cursor say so; oldest go when full.
+// What could not be read, and what an exporter will never take: kept verbatim, with the reason, in
+// a queue of its own beside the pipeline's. A letter's bytes are one line of JSON (all but the
+// input) and then the input as it came. Written before the books or a cursor say so; oldest go when
+// full.
 
 import { Buffer } from "node:buffer";
 import { LRUCache } from "lru-cache";
@@ -39,7 +40,9 @@ export interface Letter extends About {
   readonly raw: Uint8Array;
 }
 
-/** A letter to be kept. `key` is the input's identity at its component; without one, its content. */
+/**
+ * A letter to be kept. `key` is the input's identity at its component; without one, its content.
+ */
 export interface NewLetter extends About {
   readonly key?: string;
   readonly raw: Uint8Array;

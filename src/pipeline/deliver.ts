@@ -1,6 +1,6 @@
 // The loop of one exporter: plan a batch, export it until it is delivered or set aside, commit, and
-// read the next one meanwhile. Plan and commit are one small file, saved together where the next batch
-// is there already. Queue on one side, exporter on the other; it knows no other exporter.
+// read the next one meanwhile. Plan and commit are one small file, saved together where the next
+// batch is there already. Queue on one side, exporter on the other; it knows no other exporter.
 
 import type {
   ComponentState,
@@ -73,7 +73,9 @@ export class Delivery {
 
   /** Begins to deliver, with a plan that was left first. */
   start(): void {
-    this.#running ??= this.#health.insist("deliver", () => this.#run())
+    if (this.#running !== undefined) return;
+    this.#health.report("running");
+    this.#running = this.#health.insist("deliver", () => this.#run())
       .then(() => this.#health.report("stopped"));
   }
 
@@ -125,7 +127,6 @@ export class Delivery {
       ? await this.#gatherer.next(state.position)
       : await this.#gatherer.again(state.plan);
     let unsaved = false;
-    this.#health.report("running");
     while (batch !== undefined && !this.#stopping.signal.aborted) {
       const plan = batch.plan ?? this.#plan(batch);
       if (batch.records.length > 0 && batch.plan === undefined) {

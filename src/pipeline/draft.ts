@@ -44,8 +44,8 @@ export interface Drafts {
 }
 
 /**
- * Longest record taken. Four times the longest that CloudTrail delivers to any event data store; one
- * such record still fits every frame, batch and object.
+ * Longest record taken. Four times the longest that CloudTrail delivers to any event data store;
+ * one such record still fits every frame, batch and object.
  */
 export const STORED_BYTES_MAX = 4 * 1024 * 1024;
 

@@ -1,5 +1,6 @@
 // Collects the next batch of one exporter out of the queue: by count, bytes and age, past what its
-// selectors do not want. Runs ahead of deliver by one batch. Idle, it waits on the queue, not on time.
+// selectors do not want. Runs ahead of deliver by one batch. Idle, it waits on the queue, not on
+// time.
 
 import type { ExportBatch, StoredRecord } from "../../plugins/sdk/index.ts";
 import type { Cursor, Plan } from "../queue/cursor.ts";

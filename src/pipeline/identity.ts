@@ -1,5 +1,5 @@
-// Who acted, as CloudTrail's userIdentity, and the eventID. A step of normalize. What the source does
-// not know is left out: there is never an invented name, and ARNs are made of names only.
+// Who acted, as CloudTrail's userIdentity, and the eventID. A step of normalize. What the source
+// does not know is left out: there is never an invented name, and ARNs are made of names only.
 
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
@@ -36,13 +36,14 @@ export function userIdentity(actor: Actor, place: Place): UserIdentity {
 }
 
 /**
- * `<service>.<domain>`, lower case without spaces; the agent itself is `cairn.internal` whatever the
- * domain, so that its own records are found under one name everywhere.
+ * `<service>.<domain>`, lower case without spaces; the agent itself is `cairn.internal` whatever
+ * the domain, so that its own records are found under one name everywhere.
  */
 export function serviceHost(service: string, agent: AgentIdentity): string {
   if (service === "cairn") return "cairn.internal";
   if (/^[a-z0-9][a-z0-9._-]{0,127}$/.test(service)) return `${service}.${agent.domain}`;
-  // Letters of other scripts and the like become hyphens, and the strict check wants a first letter.
+  // Letters of other scripts and the like become hyphens, and the strict check wants a first
+  // letter.
   const name = service.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "");
   return `${name.slice(0, 128) || "unknown"}.${agent.domain}`;
 }

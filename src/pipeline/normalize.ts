@@ -1,5 +1,6 @@
-// From an AuditEvent to a CloudTrailRecord: the one place that knows which CloudTrail field says what.
-// Pure: the same event gives the same record, byte for byte. Receivers' events pass here first.
+// From an AuditEvent to a CloudTrailRecord: the one place that knows which CloudTrail field says
+// what. Pure: the same event gives the same record, byte for byte. Receivers' events pass here
+// first.
 
 import { formatEventTime } from "../../plugins/sdk/cloudtrail/event-time.ts";
 import { FIELD_BYTES_MAX } from "../../plugins/sdk/cloudtrail/validate.ts";
@@ -16,7 +17,9 @@ import { derivedId, isMoment, serviceHost, userIdentity } from "./identity.ts";
 import { truncate } from "./truncate.ts";
 
 const EVENT_VERSION = "1.11";
-/** What AWS's sign-in page itself records as AwsConsoleSignIn; a login at a host is no such page. */
+/**
+ * What AWS's sign-in page itself records as AwsConsoleSignIn; a login at a host is no such page.
+ */
 const SIGN_IN_ACTIONS: ReadonlySet<string> = new Set([
   "ConsoleLogin",
   "CheckMfa",
@@ -25,10 +28,11 @@ const SIGN_IN_ACTIONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The record of an event. `source` is the type of the receiver it came through; with the account, the
- * host and the event's own id it makes the eventID. A local action has its host's name as
- * sourceIPAddress; the machine it happened on always stands in additionalEventData.host. Throws where
- * the event's time is no moment CloudTrail can write. Structured fields are not cut here: see trim.ts.
+ * The record of an event. `source` is the type of the receiver it came through; with the account,
+ * the host and the event's own id it makes the eventID. A local action has its host's name as
+ * sourceIPAddress; the machine it happened on always stands in additionalEventData.host. Throws
+ * where the event's time is no moment CloudTrail can write. Structured fields are not cut here: see
+ * trim.ts.
  */
 export function normalize(
   event: AuditEvent,

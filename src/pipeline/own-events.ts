@@ -1,6 +1,6 @@
 // What befalls a pipeline's queue, as records in that queue: dropped records, damaged frames. They
-// must not feed on themselves: while one is being stored, what it causes waits for the next batch of
-// the receivers.
+// must not feed on themselves: while one is being stored, what it causes waits for the next batch
+// of the receivers.
 
 import type { AuditEvent, JsonObject } from "../../plugins/sdk/index.ts";
 
@@ -21,8 +21,8 @@ export class OwnEvents {
   }
 
   /**
-   * Notes what happened. `what` identifies it in this pipeline: with the same `what`, the record has
-   * the same eventID.
+   * Notes what happened. `what` identifies it in this pipeline: with the same `what`, the record
+   * has the same eventID.
    */
   add(action: "DropRecords" | "QuarantineFrame", what: string, facts: JsonObject): void {
     if (this.#waiting.length >= WAITING_MAX) {

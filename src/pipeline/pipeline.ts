@@ -161,8 +161,8 @@ export class Pipeline {
   }
 
   /**
-   * Resolves when every exporter is done with all that was stored when it was called; batches do not
-   * wait to fill. Rejects with the signal's reason. To be called after `start`.
+   * Resolves when every exporter is done with all that was stored when it was called; batches do
+   * not wait to fill. Rejects with the signal's reason. To be called after `start`.
    */
   async drained(signal?: AbortSignal): Promise<void> {
     const end = this.#queue.nextSequence();

@@ -1,6 +1,6 @@
-// Runs a batch through a pipeline's processors. A record that comes out as the same object keeps its
-// bytes; a changed or added one is written as JSON once, at the end. What makes a processor throw is
-// found by offering the records one by one, and set aside. Between dedupe and the queue.
+// Runs a batch through a pipeline's processors. A record that comes out as the same object keeps
+// its bytes; a changed or added one is written as JSON once, at the end. What makes a processor
+// throw is found by offering the records one by one, and set aside. Between dedupe and the queue.
 
 import { validateRecord } from "../../plugins/sdk/cloudtrail/validate.ts";
 import type { AgentIdentity, Batch, CloudTrailRecord, Processor } from "../../plugins/sdk/index.ts";

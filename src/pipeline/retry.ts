@@ -1,6 +1,8 @@
 // How long an exporter waits before its next attempt. Pure; used by deliver.
 
-/** The common `retry` options of exporters. Attempts are not counted out: delivery goes on for ever. */
+/**
+ * The common `retry` options of exporters. Attempts are not counted out: delivery goes on for ever.
+ */
 export interface RetryOptions {
   /** Wait after the first failure. */
   readonly initialMs: number;
@@ -16,8 +18,8 @@ export interface RetryOptions {
 const WISH_MS_MAX = 3_600_000;
 
 /**
- * Milliseconds to wait after the `attempt`th failure (from 1). `random` is 0 to 1; `afterMs` is what
- * the receiving side asked for, and the least that is waited.
+ * Milliseconds to wait after the `attempt`th failure (from 1). `random` is 0 to 1; `afterMs` is
+ * what the receiving side asked for, and the least that is waited.
  */
 export function retryDelayMs(
   options: RetryOptions,

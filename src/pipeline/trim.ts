@@ -1,5 +1,6 @@
-// CloudTrail's limits on the size of what the agent itself writes (records that arrive as CloudTrail
-// are never cut). Called on the way from record to bytes, and only for the rare long record.
+// CloudTrail's limits on the size of what the agent itself writes (records that arrive as
+// CloudTrail are never cut). Called on the way from record to bytes, and only for the rare long
+// record.
 
 import { Buffer } from "node:buffer";
 import { FIELD_BYTES_MAX, RECORD_BYTES_MAX } from "../../plugins/sdk/cloudtrail/validate.ts";
@@ -15,9 +16,9 @@ const STRUCTURED = ["additionalEventData", "responseElements", "requestParameter
 const NOTE_BYTES = 256;
 
 /**
- * The record within CloudTrail's limits, or the same object where it is. A structured field over its
- * limit becomes `{"omitted": true}`. Where the whole is still over 256 KB, structured fields are
- * omitted in CloudTrail's order, then resources from the last on; additionalEventData then says
+ * The record within CloudTrail's limits, or the same object where it is. A structured field over
+ * its limit becomes `{"omitted": true}`. Where the whole is still over 256 KB, structured fields
+ * are omitted in CloudTrail's order, then resources from the last on; additionalEventData then says
  * `{"omitted": true, "resourcesOmitted": n}`.
  */
 export function trim(record: CloudTrailRecord): CloudTrailRecord {

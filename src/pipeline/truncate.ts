@@ -1,4 +1,5 @@
-// Cutting text to a number of bytes without breaking a character. Used by identity, normalize, trim.
+// Cutting text to a number of bytes without breaking a character. Used by identity, normalize,
+// trim.
 
 const encoder = new TextEncoder();
 

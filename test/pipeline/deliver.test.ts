@@ -92,7 +92,9 @@ t.test("a batch that is not full leaves at its age", async (t) => {
   const pipeline = await openPipeline(t.testdir());
   const sink = recording(() => {});
   await pipeline.addExporter("sink", sink, quick());
+  t.equal(pipeline.status().exporters[0]!.state, "starting");
   pipeline.start();
+  t.equal(pipeline.status().exporters[0]!.state, "running");
   await fill(pipeline, 1, 3);
   await until(() => pipeline.status().exporters[0]!.delivered === 3);
   t.equal(sink.calls.flatMap(({ sequences }) => sequences).length, 3);
@@ -231,7 +233,7 @@ t.test("RetryableError.remaining narrows the next attempt, not the plan", async 
   await pipeline.stop(patience());
 });
 
-t.test("PermanentError makes dead letters of what it names, and offers the rest again", async (t) => {
+t.test("PermanentError sets aside what it names, and offers the rest again", async (t) => {
   const pipeline = await openPipeline(t.testdir());
   await fill(pipeline, 1, 10);
   const sink = recording((call) => {

@@ -65,7 +65,7 @@ t.test("fromRecords() keeps bytes as they came and puts them on one line", async
   );
 });
 
-t.test("fromRecords() routes by the record, and by the agent where the record is no guide", async (t) => {
+t.test("fromRecords() routes by the record, or by the agent where it is no guide", async (t) => {
   const hostile = record(1, {
     recipientAccountId: "../../etc",
     awsRegion: "eu\u0000/..",

@@ -217,7 +217,7 @@ t.test("normalize() writes a whole event in the order of CloudTrail's samples", 
   );
 });
 
-t.test("normalize() gives a local action its host's name and leaves out what is unknown", async (t) => {
+t.test("normalize() gives a local action its host's name, and invents nothing", async (t) => {
   const record = normalize(event({ host: "db-02" }), "auditd", agent);
   t.equal(record.sourceIPAddress, "db-02");
   t.equal(record.requestParameters, null);
