@@ -163,36 +163,48 @@ export class Delivery {
 
   /** How many became dead letters, once all others are delivered; undefined when given up. */
   async #deliver(batch: Gathered, plan: Plan): Promise<number | undefined> {
-    const { exporter, options, clock } = this.#parts;
-    const firstAt = clock();
-    const late = () => {
-      this.#health.trouble(`Export still runs after its timeout of ${options.timeoutMs} ms`);
-    };
+    const firstAt = this.#parts.clock();
     let records = batch.records;
     let dead = 0;
     while (records.length > 0) {
-      const offer: ExportBatch = { records, range: batch.range, plannedAt: plan.at };
-      try {
-        await attempt(exporter, offer, options.timeoutMs, this.#deadline.signal, late);
-        records = [];
-      } catch (error) {
-        if (error instanceof GaveUp) return undefined;
-        const failure = readFailure(error, offer);
-        this.#health.failed(failure.message);
-        if (failure.dead !== undefined) {
-          const failed = records.filter((record) => isDead(failure, record));
-          if (!await this.#setAside(failed, failure, firstAt)) return undefined;
-          dead += failed.length;
-          records = records.filter((record) => !isDead(failure, record));
-          continue;
-        }
-        const { remaining } = failure;
-        if (remaining) records = records.filter(({ sequence }) => remaining.has(sequence));
-        if (!await this.#health.pause(this.#health.failures, failure.afterMs)) return undefined;
-      }
+      const failure = await this.#offer({ records, range: batch.range, plannedAt: plan.at });
+      if (failure === "delivered") break;
+      if (failure === "given up") return undefined;
+      const left = await this.#recover(failure, records, firstAt);
+      if (left === undefined) return undefined;
+      if (failure.dead !== undefined) dead += records.length - left.length;
+      records = left;
     }
     this.#health.worked();
     return dead;
+  }
+
+  async #offer(batch: ExportBatch): Promise<Failure | "delivered" | "given up"> {
+    const { exporter, options: { timeoutMs } } = this.#parts;
+    const late = () => this.#health.trouble(`Export still runs after its timeout: ${timeoutMs} ms`);
+    try {
+      await attempt(exporter, batch, timeoutMs, this.#deadline.signal, late);
+      return "delivered";
+    } catch (error) {
+      return error instanceof GaveUp ? "given up" : readFailure(error, batch);
+    }
+  }
+
+  /** Does what a failure asks for; answers with what is to be offered next, unless stopped. */
+  async #recover(
+    failure: Failure,
+    records: readonly StoredRecord[],
+    firstAt: number,
+  ): Promise<readonly StoredRecord[] | undefined> {
+    const { dead, remaining, afterMs, message } = failure;
+    this.#health.failed(message);
+    if (dead !== undefined) {
+      const failed = records.filter((record) => isDead(failure, record));
+      if (!await this.#setAside(failed, failure, firstAt)) return undefined;
+      return records.filter((record) => !isDead(failure, record));
+    }
+    if (!await this.#health.pause(this.#health.failures, afterMs)) return undefined;
+    return remaining ? records.filter(({ sequence }) => remaining.has(sequence)) : records;
   }
 
   async #setAside(

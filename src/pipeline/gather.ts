@@ -72,6 +72,11 @@ export class Gatherer {
     const batch = new Stretch(from, this.#selectors);
     let aged = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
+    const ageMs = Math.min(this.#options.maxAgeMs, TIMER_MS_MAX);
+    const age = () => {
+      aged = true;
+      this.#wake?.();
+    };
     try {
       while (!this.#stop.aborted) {
         const room = batch.room(this.#options);
@@ -80,13 +85,9 @@ export class Gatherer {
         batch.take(await this.#cursor.read(before, room, this.#stop), room.bytes);
         if (batch.isFull) return batch;
         if (batch.next > before) continue;
-        if (before > from) {
-          if (aged || from < this.#flushTo) return batch;
-          timer ??= setTimeout(() => {
-            aged = true;
-            this.#wake?.();
-          }, Math.min(this.#options.maxAgeMs, TIMER_MS_MAX));
-        }
+        const isBegun = before > from;
+        if (isBegun && (aged || from < this.#flushTo)) return batch;
+        if (isBegun) timer ??= setTimeout(age, ageMs);
         await this.#wait(before);
       }
       return undefined;

@@ -1,3 +1,6 @@
+// Delivery, seen from an exporter: what it is called with, and what becomes of its failures. The
+// queue beneath is the real one.
+
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import t from "tap";

@@ -1,3 +1,5 @@
+// The way in, from what a receiver hands over to what is stored, and the steps on that way.
+
 import { Buffer } from "node:buffer";
 import t from "tap";
 import type { CloudTrailRecord, Json } from "../../plugins/sdk/index.ts";

@@ -1,3 +1,5 @@
+// From events to records: who acted, every field, the limits, and what no event may do.
+
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import t from "tap";
