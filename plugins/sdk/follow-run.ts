@@ -81,7 +81,8 @@ export class FollowRun {
   /** Finds the files and where to begin; all that is written afterwards will be read. */
   async start(): Promise<void> {
     await this.#scan();
-    this.#loop = this.#run().catch(() => {});
+    // It may outlive a deadline by the call it is in, and must not leave open what that opened.
+    this.#loop = this.#run().catch(() => {}).then(() => this.#close());
   }
 
   /** Resolves when all that the files held when it was called is durable. */
@@ -100,7 +101,11 @@ export class FollowRun {
     for (const drain of this.#drains.splice(0)) drain.reject(reason);
     await settledOr(this.#loop, deadline);
     await settledOr(this.#delivery.settled(), deadline);
-    for (const stream of this.#set.streams) await stream.close();
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    for (const stream of this.#set.streams) await stream.close().catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -171,6 +176,11 @@ export class FollowRun {
     try {
       const read = await stream.read((bytes) => this.#take(bytes));
       if (read.state === "bytes") {
+        if (await this.#set.findCopies(succession, stream)) {
+          read.block.users--;
+          stream.rewind();
+          return true;
+        }
         stream.atEnd = read.last;
         stream.ready = !read.last;
         stream.grownAt = this.#context.clock();

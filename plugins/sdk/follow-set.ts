@@ -115,6 +115,24 @@ export class FollowedSet {
     this.#log.info(`Followed file "${stream.location}" was truncated${copied}`);
   }
 
+  /**
+   * Whether rotation by copying took bytes away before a stream had read its first: nothing in the
+   * file itself shows that. The copies are then put before it. A file that had bytes when it was
+   * found is not asked about: its folder may hold thousands like it.
+   */
+  async findCopies(succession: Succession, stream: FileStream): Promise<boolean> {
+    if (!stream.mayMissCopies) return false;
+    stream.mayMissCopies = false;
+    const siblings = await rotatedSiblings(succession.path);
+    const missed = siblings.filter(({ key, stats }) =>
+      !this.#byKey.has(key) && Number(stats.mtimeMs) >= stream.since
+    );
+    const streams = missed.map((file) => this.#stream(succession.path, file, 0));
+    for (const one of streams) this.#byKey.set(one.key, one);
+    succession.replace(stream, [...streams, stream]);
+    return streams.length > 0;
+  }
+
   /** Forgets a stream that is read to its end for good. */
   async remove(succession: Succession, stream: FileStream): Promise<void> {
     await stream.close();
@@ -228,6 +246,7 @@ export class FollowedSet {
     const from = newPosition(path, file.stats, offset);
     const stream = new FileStream(file.key, file.path, from, this.#limits);
     stream.target = Number(file.stats.size);
+    stream.mayMissCopies = file.stats.size === 0n;
     return stream;
   }
 

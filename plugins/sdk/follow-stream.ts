@@ -109,6 +109,8 @@ export class FileStream {
   readonly source: string;
   readonly generation: number;
   readonly lines: LineSplitter;
+  /** mtime when it became known: copies of bytes that it never saw are not older. */
+  readonly since: number;
   /** Where the file is now. */
   location: string;
   /** Offset of the next line that was not handed out. */
@@ -121,14 +123,16 @@ export class FileStream {
   atEnd = false;
   /** There may be something to read. */
   ready = true;
-  /** The file's size when drain() was called: reading goes at least so far. */
-  target = 0;
+  /** The file's size at the last scan, where one found it: drain() reads at least so far. */
+  target = Infinity;
   /** When it was last found to have grown, by the caller's clock. */
   grownAt = 0;
   /** mtime at the last look, in milliseconds since the epoch. */
   time: number;
   /** No name leads to it any more. */
   unlinked = false;
+  /** Nothing was read of it, and rotation may have copied and cut it unseen. */
+  mayMissCopies = false;
   /** Scans in a row that did not find it anywhere. */
   missing = 0;
   /** Offset in the last position that was sent; -1 when none was. */
@@ -150,6 +154,7 @@ export class FileStream {
     this.done = from.offset;
     this.next = from.offset;
     this.time = from.time;
+    this.since = from.time;
     this.lines = new LineSplitter(limits.lineBytesMax, from.rest);
     this.#limits = limits;
     this.#head = { hash: from.head, bytes: from.headBytes };
@@ -222,6 +227,13 @@ export class FileStream {
     } finally {
       await handle.close();
     }
+  }
+
+  /** Takes back what was read, to be read again. Only before any of it was handed out. */
+  rewind(): void {
+    this.next = this.done;
+    this.carry = new Uint8Array(0);
+    this.ready = true;
   }
 
   /** Whether it holds a file handle. */

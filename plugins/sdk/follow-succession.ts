@@ -93,6 +93,7 @@ export async function afterTruncation(
   create: (file: FoundFile) => FileStream,
 ): Promise<FileStream[]> {
   const fresh = new FileStream(stream.key, stream.location, stream.renewed(), limits);
+  fresh.mayMissCopies = true;
   const siblings = await rotatedSiblings(stream.path);
   for (let at = siblings.length - 1; at >= 0; at--) {
     const { key, path } = siblings[at]!;
@@ -115,6 +116,7 @@ export function storedStreams(
   );
   for (const stream of found.sort((a, b) => a.time - b.time)) {
     stream.saved = stream.done;
+    stream.mayMissCopies = stream.done === 0;
     byPath.set(stream.path, [...byPath.get(stream.path) ?? [], stream]);
   }
   return byPath;

@@ -21,6 +21,7 @@ export class FolderWatch {
   readonly #watchers = new Map<string, FSWatcher>();
   readonly #paths = new Set<string>();
   #names = false;
+  #closed = false;
   #wake: (() => void) | undefined;
   #coalescing: ReturnType<typeof setTimeout> | undefined;
 
@@ -29,7 +30,7 @@ export class FolderWatch {
    * and made again is not the one that was watched. One that cannot be watched is tried next time.
    */
   watch(folders: Iterable<string>, anew: ReadonlySet<string>): void {
-    const wanted = new Set([...folders].slice(0, WATCHERS_MAX));
+    const wanted = new Set(this.#closed ? [] : [...folders].slice(0, WATCHERS_MAX));
     for (const [folder, watcher] of this.#watchers) {
       if (wanted.has(folder) && !anew.has(folder)) continue;
       watcher.close();
@@ -69,8 +70,9 @@ export class FolderWatch {
     this.#wake?.();
   }
 
-  /** Stops watching. */
+  /** Stops watching, for good. */
   close(): void {
+    this.#closed = true;
     clearTimeout(this.#coalescing);
     this.#coalescing = undefined;
     this.watch([], new Set());

@@ -115,12 +115,12 @@ function step(character: string, part: string, j: number): number {
   return inside !== negated ? close - j + 1 : 0;
 }
 
-/** Writes out the braces of a pattern. */
+/** Writes out the braces of a pattern, depth first: as many as the limit, then no more. */
 function alternatives(pattern: string): string[] {
   const whole: string[] = [];
   const open = [pattern];
   while (open.length > 0 && whole.length < ALTERNATIVES_MAX) {
-    const one = open.shift()!;
+    const one = open.pop()!;
     const braces = /^(.*?)\{([^{}]*)\}(.*)$/s.exec(one);
     if (braces === null) whole.push(one);
     else for (const choice of braces[2]!.split(",")) open.push(braces[1]! + choice + braces[3]!);
