@@ -125,7 +125,9 @@ export class QueueCursor implements Cursor {
   #check(state: CursorState): void {
     const problem = problemOf(state) ??
       (state.position < this.#state.position ? "it moves backwards" : undefined) ??
-      (state.position > this.#host.state.next ? "it is beyond the queue's end" : undefined);
+      (Math.max(state.position - 1, state.plan?.last ?? 0) >= this.#host.state.next
+        ? "it reaches beyond the queue's end"
+        : undefined);
     if (problem === undefined) return;
     throw new RangeError(
       `Cannot save cursor "${this.name}" at ${state.position}: ${problem}`,

@@ -127,8 +127,6 @@ export class Writer {
     if (room === "full") return rejectAll(group, tooLarge(bytes, undefined));
     try {
       await this.#commit(group, bytes);
-      this.blocked = false;
-      this.problem = undefined;
     } catch (error) {
       await this.#failed(group, error);
     }
@@ -160,6 +158,8 @@ export class Writer {
     this.#state.next = first + count;
     this.#state.totals = totals;
     for (const waiting of group) mergePosition(this.#state.positions, waiting.position);
+    this.blocked = false;
+    this.problem = undefined;
     this.#acknowledge(group, first);
   }
 
