@@ -29,7 +29,8 @@ export interface Intake {
   events(events: readonly AuditEvent[], options?: IntakeOptions): Promise<void>;
   /**
    * Takes records of a source that already speaks CloudTrail. `bytes[i]`, when given, is the exact
-   * JSON text of `records[i]`, which then travels unchanged (number spellings, unknown fields).
+   * JSON text of `records[i]`, which then travels unchanged (number spellings, unknown fields). The
+   * bytes are the intake's until the call settles: nobody writes into them before.
    */
   records(
     records: Batch,

@@ -1,6 +1,7 @@
-// The window of recent records by which repeats are told apart (promise P4). A repeat has the same
-// eventID and the same bytes: an eventID alone is not enough, because masked records share theirs,
-// and nobody may suppress a record by sending another one with its id first.
+// The window of recent records by which repeats are told apart (promise P4). A record that the agent
+// made of an event repeats another when they share the eventID, which derives from where the event
+// came from. A record that came as it is repeats another only with the same bytes as well: masked
+// records share their ids, and nobody may suppress a record by sending another one with its id first.
 
 import { crc32 } from "node:zlib";
 import { LRUCache } from "lru-cache";
@@ -9,6 +10,8 @@ import { LRUCache } from "lru-cache";
 export interface Identified {
   readonly id: string;
   readonly bytes: Uint8Array;
+  /** Made by the agent of an event: its id alone says which action it is. */
+  readonly own?: boolean;
 }
 
 /** Stands where a fingerprint was; no fingerprint is negative. */
@@ -27,11 +30,12 @@ export class DedupeWindow {
   add(record: Identified): boolean {
     const print = fingerprint(record.bytes);
     const known = this.#known.get(record.id);
-    if (known === undefined) {
+    const isOwn = record.own === true;
+    if (known === undefined || (isOwn && known === REMOVED)) {
       this.#known.set(record.id, print);
       return true;
     }
-    if (known === print) return false;
+    if (known === print || isOwn) return false;
     const key = further(record.id, print);
     if (this.#known.get(key) !== undefined) return false;
     this.#known.set(key, print);
