@@ -128,7 +128,7 @@ function* noise(random: () => number, frames: readonly Uint8Array[]): Generator<
 
 /** A copy with flipped bytes, a cut tail or a hole. */
 function damaged(random: () => number, frame: Uint8Array): Uint8Array {
-  const copy = frame.slice();
+  const copy = Uint8Array.from(frame);
   const choice = Math.floor(random() * 3);
   const at = Math.floor(random() * copy.length);
   if (choice === 0) return copy.subarray(0, at);

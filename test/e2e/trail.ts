@@ -1,0 +1,30 @@
+// Reads a delivered trail the way a user's tools do: every object below the folder, gunzipped.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
+
+/** One record of a trail and the object that holds it. */
+export interface Delivered {
+  readonly object: string;
+  readonly record: Readonly<Record<string, unknown>>;
+}
+
+/** Names of every object of a trail, sorted; fails on a file that is no finished object. */
+export function trailObjects(directory: string): string[] {
+  if (!existsSync(directory)) return [];
+  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return names.sort();
+}
+
+/** Every record of a trail, in order of object names. */
+export function readTrail(directory: string): Delivered[] {
+  return trailObjects(directory).flatMap((object) => {
+    const { Records } = JSON.parse(gunzipSync(readFileSync(object)).toString()) as {
+      Records: Record<string, unknown>[];
+    };
+    return Records.map((record) => ({ object, record }));
+  });
+}
