@@ -2,9 +2,11 @@
 // CAIRN_CRASH_SEED=n replays one; CAIRN_SOAK=1 runs twenty times as many.
 
 import process from "node:process";
+import { Worker } from "node:worker_threads";
 import t from "tap";
 import type { Files } from "../../src/queue/files.ts";
 import { type Cheat, runHistory } from "./history.ts";
+import type { Order, Outcome } from "./worker.ts";
 
 const REPLAY = process.env.CAIRN_CRASH_SEED;
 const HISTORIES = process.env.CAIRN_SOAK ? 200_000 : 10_000;
@@ -15,23 +17,23 @@ const TIMEOUT_MS = process.env.CAIRN_SOAK ? 3_600_000 : 280_000;
 // A cheat is found within the first dozens; this bounds the search where one is not.
 const CHEAT_HISTORIES = 2000;
 
+t.setTimeout(TIMEOUT_MS);
+
+function runInWorker(order: Order): Promise<Outcome> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: order });
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
+
 t.test("the queue keeps every promise through crashes and failing disks", async (t) => {
-  if (REPLAY !== undefined) {
-    await runHistory(Number(REPLAY));
-    t.pass(`history ${REPLAY} keeps every promise`);
-    return;
-  }
   t.setTimeout(TIMEOUT_MS);
-  let failures = 0;
-  for (let seed = 1; seed <= HISTORIES && failures < FAILURES_SHOWN; seed++) {
-    try {
-      await runHistory(seed);
-    } catch (error) {
-      failures++;
-      t.fail(`CAIRN_CRASH_SEED=${seed}: ${error instanceof Error ? error.stack : String(error)}`);
-    }
-  }
-  t.equal(failures, 0, `${HISTORIES} histories`);
+  const first = Number(REPLAY ?? 1);
+  const last = REPLAY === undefined ? HISTORIES : first;
+  const { histories, failures } = await runInWorker({ first, last, failuresMax: FAILURES_SHOWN });
+  for (const { seed, error } of failures) t.fail(`CAIRN_CRASH_SEED=${seed}: ${error}`);
+  t.equal(histories, last - first + 1, `${histories} histories`);
 });
 
 const CHEATS: Readonly<Record<string, Cheat>> = {

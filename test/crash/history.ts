@@ -45,7 +45,7 @@ export async function runHistory(seed: number, cheat: Cheat = (files) => files):
     segmentBytesMax: random.pick([600, 1200, 4000]),
     bytesMax: drops ? 12_000 : 1 << 20,
   };
-  for (let crashes = 2 + random.below(3); crashes > 0; crashes--) {
+  for (let crashes = 1 + random.below(4); crashes > 0; crashes--) {
     await runSession(disk, world, random, rules, cheat, drawWeather(random));
   }
   const { files } = disk.start(CALM);
