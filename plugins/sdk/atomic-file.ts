@@ -1,5 +1,5 @@
-// Files that are there whole or not at all, whatever the moment the power goes: written beside, synced,
-// renamed, and the folder's list of names synced, too.
+// Files that are there whole or not at all, whatever the moment the power goes: written beside,
+// synced, renamed, and the folder's list of names synced, too.
 
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -53,9 +53,9 @@ export interface AtomicFileOptions {
 }
 
 /**
- * Writes a file so that, at any moment and after any crash, its path shows either what was there before
- * or all of `bytes`. Resolves when both content and name are on the disk. On an error nothing under the
- * path has changed, and the temporary file is removed where that is possible.
+ * Writes a file so that, at any moment and after any crash, its path shows either what was there
+ * before or all of `bytes`. Resolves when both content and name are on the disk. On an error
+ * nothing under the path has changed, and the temporary file is removed where that is possible.
  */
 export async function writeFileAtomic(
   path: string,
@@ -79,15 +79,17 @@ export interface DurableFolderOptions {
   /** Permission bits of those that are made; 0o750 by default. */
   readonly mode?: number;
   /**
-   * Folders whose names are known to be on the disk; those that become so are added. With it a folder
-   * that is there but not known is synced, too: a crash may have come between its making and its sync.
-   * It has to hold one above the path. Without it, a folder that is there is trusted.
+   * Folders whose names are known to be on the disk; those that become so are added. With it a
+   * folder that is there but not known is synced, too: a crash may have come between its making and
+   * its sync. It has to hold one above the path. Without it, a folder that is there is trusted.
    */
   readonly known?: Set<string>;
   readonly calls?: AtomicFileCalls;
 }
 
-/** Makes a folder and those above it that are missing; resolves when their names are on the disk. */
+/**
+ * Makes a folder and those above it that are missing; resolves when their names are on the disk.
+ */
 export async function makeFolderDurable(
   path: string,
   options: DurableFolderOptions = {},

@@ -1,3 +1,5 @@
+// Gzip undone in blocks: whole, put together, cut and damaged.
+
 import t from "tap";
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";

@@ -20,6 +20,7 @@ const prefix = z.string().max(200)
     "Expected no part of dots alone",
   );
 
+/** Checks and completes what the operator wrote. */
 export const config = z.strictObject({
   name: name.default("main").describe("The trail's name, 3 to 128 characters"),
   directory: z.string().min(1).describe("Folder that the log files are written under"),

@@ -1,5 +1,5 @@
-// Exporter `trail`: delivers records as CloudTrail log files into a folder. A file appears whole, under
-// a name that its batch decides, and is on the disk before the batch counts as delivered.
+// Exporter `trail`: delivers records as CloudTrail log files into a folder. A file appears whole,
+// under a name that its batch decides, and is on the disk before the batch counts as delivered.
 
 import { rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";

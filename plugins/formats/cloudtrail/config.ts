@@ -2,4 +2,5 @@
 
 import { z } from "zod";
 
+/** Checks and completes what the operator wrote. */
 export const config = z.strictObject({});

@@ -1,3 +1,5 @@
+// Format cloudtrail: which frames hold records, and that their bytes stay as they are.
+
 import t from "tap";
 import { conformance } from "../../sdk/conformance.ts";
 import { RejectedInput } from "../../sdk/index.ts";

@@ -1,6 +1,6 @@
-// Records on their way to the intake, over the borders of files, with the position behind the last of
-// them. One call at a time is unanswered while the next batch fills: were several, one could be taken
-// after an earlier one failed, and the position would pass records that are not stored.
+// Records on their way to the intake, over the borders of files, with the position behind the last
+// of them. One call at a time is unanswered while the next batch fills: were several, one could be
+// taken after an earlier one failed, and the position would pass records that are not stored.
 
 import type { CloudTrailRecord, Intake, Position } from "../../sdk/index.ts";
 import type { ParsedRecord } from "../../sdk/cloudtrail/parse-record.ts";

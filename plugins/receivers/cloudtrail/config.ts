@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { duration } from "../../sdk/option.ts";
 
+/** Checks and completes what the operator wrote. */
 export const config = z.strictObject({
   path: z.string().min(1)
     .describe("Folder (with all folders below it), file, or glob of CloudTrail log files"),

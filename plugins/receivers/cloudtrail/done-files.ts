@@ -1,7 +1,7 @@
 // Which files are done, small enough to be part of a position: eight characters for each, of a hash
-// of its path, spread over 4,096 keys so that finishing one file writes a key of a few hundred bytes.
-// Six bytes and the bucket's twelve bits make one in ten million the chance that any two of 100,000
-// files are taken for one.
+// of its path, spread over 4,096 keys so that finishing one file writes a key of a few hundred
+// bytes. Six bytes and the bucket's twelve bits make one in ten million the chance that any two of
+// 100,000 files are taken for one.
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
-// Finds the log files under a path, in order of their paths, one folder at a time: the list of a large
-// tree is never held at once.
+// Finds the log files under a path, in order of their paths, one folder at a time: the list of a
+// large tree is never held at once.
 
 import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";

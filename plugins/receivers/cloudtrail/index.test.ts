@@ -1,3 +1,5 @@
+// Receiver cloudtrail: files that come, grow, break off or cannot be read, each record once.
+
 import t, { type Test } from "tap";
 import { Buffer } from "node:buffer";
 import { chmod, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
@@ -198,7 +200,7 @@ t.test("an unreadable file is reported, and taken when it can be read", {
   t.strictSame(intake.ids, [testRecord(1).eventID]);
 });
 
-t.test("files in folders that are made later are found, and a missing folder is waited for", async (t) => {
+t.test("folders that are made later are looked into, a missing one is waited for", async (t) => {
   const path = join(await folder(t), "later");
   const intake = recordingIntake();
   const { made } = make(path, intake, { rescan: "100ms" });

@@ -1,5 +1,6 @@
-// Receiver `cloudtrail`: reads CloudTrail log files out of folders, each record once, byte for byte.
-// New files are noticed while it runs; what cannot be read is set aside, and the rest goes on.
+// Receiver `cloudtrail`: reads CloudTrail log files out of folders, each record once, byte for
+// byte. New files are noticed while it runs; what cannot be read is set aside, and the rest goes
+// on.
 
 import {
   type ComponentContext,
@@ -45,7 +46,9 @@ interface Run {
   readonly watch: FolderWatch;
   /** Forget files that are gone once more than this are remembered. */
   rememberedMax: number;
-  /** How long the last search looked at folders, without reading files or waiting for the intake. */
+  /**
+   * How long the last search looked at folders, without reading files or waiting for the intake.
+   */
   lookedMs: number;
   /** Folders that were watched before the last search: no change in them was missed. */
   watched: ReadonlySet<string>;
@@ -187,7 +190,9 @@ class CloudTrailReceiver implements Receiver {
     else run.host.report("waiting", `Nothing is at "${this.#config.path}" yet`);
   }
 
-  /** A file that came to a folder between its listing and its watching is found by one search more. */
+  /**
+   * A file that came to a folder between its listing and its watching is found by one search more.
+   */
   #watchFolders(run: Run, folders: ReadonlySet<string>): void {
     run.watch.watch(folders, new Set());
     run.unwatched = [...folders].some((folder) => !run.watched.has(folder));

@@ -25,29 +25,47 @@ export interface ReadContext {
 }
 
 /**
- * Takes all of a file that is not taken yet. True when the file is done; false when it breaks off and
- * is not final: its whole records are taken, and it is to be read again when it has grown. Rejects with
- * the system's error where the file cannot be read; what was read before is taken.
+ * Takes all of a file that is not taken yet. True when the file is done; false when it breaks off
+ * and is not final: its whole records are taken, and it is to be read again when it has grown.
+ * Rejects with the system's error where the file cannot be read; what was read before is taken.
  */
 export async function takeLogFile(file: FoundFile, context: ReadContext): Promise<boolean> {
-  const { batches, done, signal, final } = context;
+  const { batches, done, signal } = context;
   const { path } = file;
   const before = done.taken(path);
-  let pieces = 0;
+  const progress = { pieces: 0, before };
   try {
     for await (const spans of readLogFile(readBlocks(file))) {
       signal.throwIfAborted();
-      for (const span of spans) {
-        if (span.cut && !final) return false;
-        if (pieces < before) pieces++;
-        else await takeSpan(file, span, pieces++, context);
-      }
+      if (!await takeSpans(file, spans, progress, context)) return false;
     }
   } finally {
     // Whatever becomes of the file, the records in the batch do not travel without their position.
-    if (pieces > before) batches.move(done.take(path, pieces));
+    if (progress.pieces > before) batches.move(done.take(path, progress.pieces));
   }
   if (batches.move(done.finish(path))) await batches.flush();
+  return true;
+}
+
+interface Progress {
+  /** Pieces of the file that are taken. */
+  pieces: number;
+  /** How many of them were taken in an earlier run. */
+  readonly before: number;
+}
+
+/** False where the file breaks off, and more of it is waited for. */
+async function takeSpans(
+  file: FoundFile,
+  spans: readonly Span[],
+  progress: Progress,
+  context: ReadContext,
+): Promise<boolean> {
+  for (const span of spans) {
+    if (span.cut && !context.final) return false;
+    if (progress.pieces >= progress.before) await takeSpan(file, span, progress.pieces, context);
+    progress.pieces++;
+  }
   return true;
 }
 

@@ -1,6 +1,6 @@
-// Advanced event selectors: any selector that matches wants the record (OR); in a selector every
-// field must match (AND); in a field the positive operators' values are alternatives, and one hit of a
-// negative operator refuses. Plain comparisons of text, case-sensitive, no wildcards.
+// Advanced event selectors: one selector that matches is enough (OR); in a selector every
+// field must match (AND); in a field the positive operators' values are alternatives, and one hit
+// of a negative operator refuses. Plain comparisons of text, case-sensitive, no wildcards.
 
 import { z } from "zod";
 import type { StoredRecord } from "../export-batch.ts";
@@ -165,8 +165,8 @@ function quoted(list: readonly string[]): string {
 }
 
 /**
- * Compiles advanced selectors. A category that no selector names is not wanted, Insight included. The
- * record itself is parsed only where a field beside the category is asked for.
+ * Compiles advanced selectors. A category that no selector names is not wanted, Insight included.
+ * The record itself is parsed only where a field beside the category is asked for.
  */
 export function compileAdvancedEventSelectors(
   selectors: readonly AdvancedEventSelector[],

@@ -69,8 +69,8 @@ export type EventSelector = z.output<typeof eventSelector>;
 
 /**
  * Compiles basic selectors: a record is wanted when any of them wants it. They cannot speak of
- * network activity, activity logs, configuration items or evidence, so those are not wanted. Insight
- * and Aggregated records are wanted always: CloudTrail turns them on and off elsewhere.
+ * network activity, activity logs, configuration items or evidence, so those are not wanted.
+ * Insight and Aggregated records are wanted always: CloudTrail turns them on and off elsewhere.
  */
 export function compileEventSelectors(selectors: readonly EventSelector[]): Selector {
   const management = selectors.filter((selector) => selector.IncludeManagementEvents);

@@ -1,5 +1,6 @@
-// The bytes a record splitter has at hand: the present block, and before it what the last block left
-// unfinished. Bounded: of a value too long to carry only an excerpt and the last few bytes stay.
+// The bytes a record splitter has at hand: the present block, and before it what the last block
+// left unfinished. Bounded: of a value too long to carry only an excerpt and the last few bytes
+// stay.
 
 import { EXCERPT_BYTES_MAX } from "./span.ts";
 
@@ -20,7 +21,9 @@ export class CarriedText {
   bytes: Uint8Array = NONE;
   /** Offset of the first byte at hand. */
   base = 0;
-  /** Index of the next byte to look at; past the end where the next block's first byte is skipped. */
+  /**
+   * Index of the next byte to look at; past the end where the next block's first byte is skipped.
+   */
   next = 0;
   /** Index where the present value begins: all from here on is carried into the next block. */
   start = 0;
@@ -56,6 +59,13 @@ export class CarriedText {
     this.start = index;
     this.next = index;
     this.tooLong = undefined;
+  }
+
+  /** True where the text between two offsets is `wanted`. */
+  holds(wanted: Uint8Array, start: number, end: number): boolean {
+    const from = start - this.base;
+    return end - start === wanted.length &&
+      wanted.every((byte, i) => this.bytes[from + i] === byte);
   }
 
   #drop(bytes: number): void {

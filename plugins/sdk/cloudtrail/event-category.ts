@@ -11,7 +11,8 @@ const CATEGORY_KEY = Buffer.from('"eventCategory"');
 
 /**
  * The record's category. Records older than eventVersion 1.07 do not name it and are stored as
- * Management; of those, the ones with `managementEvent: false` are data events. Only they are parsed.
+ * Management; of those, the ones with `managementEvent: false` are data events. Only they are
+ * parsed.
  */
 export function eventCategory(stored: StoredRecord): string {
   if (stored.category !== "Management") return stored.category;
@@ -23,7 +24,9 @@ export function eventCategory(stored: StoredRecord): string {
   return String(stored.record.managementEvent) === "false" ? "Data" : "Management";
 }
 
-/** True for a record known to change nothing. One that does not say might have changed something. */
+/**
+ * True for a record known to change nothing. One that does not say might have changed something.
+ */
 export function isReadOnly(record: CloudTrailRecord): boolean {
   return String(record.readOnly) === "true";
 }

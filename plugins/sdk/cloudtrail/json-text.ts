@@ -14,28 +14,23 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /**
- * The same JSON text on one line: where the text holds a line break, whitespace between its parts is
- * taken out; else the same bytes come back, not a copy. Nothing inside strings changes.
+ * The same JSON text on one line: where the text holds a line break, whitespace between its parts
+ * is taken out; else the same bytes come back, not a copy. Nothing inside strings changes.
  */
 export function compactJson(bytes: Uint8Array): Uint8Array {
   if (bytes.indexOf(LF) < 0 && bytes.indexOf(CR) < 0) return bytes;
   const out = new Uint8Array(bytes.length);
   let length = 0;
-  let inString = false;
   for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i]!;
-    if (inString) {
-      if (byte === BACKSLASH) {
-        out[length++] = byte;
-        if (++i < bytes.length) out[length++] = bytes[i]!;
-        continue;
-      }
-      if (byte === QUOTE) inString = false;
-    } else {
-      if (isSpace(byte)) continue;
-      if (byte === QUOTE) inString = true;
+    if (isSpace(bytes[i]!)) continue;
+    if (bytes[i] !== QUOTE) {
+      out[length++] = bytes[i]!;
+      continue;
     }
-    out[length++] = byte;
+    const string = bytes.subarray(i, endOfString(bytes, i + 1));
+    out.set(string, length);
+    length += string.length;
+    i += string.length - 1;
   }
   return out.subarray(0, length);
 }
@@ -46,23 +41,22 @@ export function isSpace(byte: number): boolean {
 }
 
 /**
- * Where a member's value lies in the text of a valid JSON object: first index and the one behind its
- * end. Of members of one name the last counts, as for JSON.parse; undefined where there is none. Only
- * objects and lists are found: what they need is brackets.
+ * Where a member's value lies in the text of a valid JSON object: first index and the one behind
+ * its end. Of members of one name the last counts, as for JSON.parse; undefined where there is
+ * none. Only objects and lists are found: what they need is brackets.
  */
 export function memberSpan(bytes: Uint8Array, name: string): [number, number] | undefined {
   const key = JSON.stringify(name);
   let found: [number, number] | undefined;
   let depth = 0;
-  let stringStart = 0;
   let lastString = "";
   let start = -1;
   for (let i = 0; i < bytes.length; i++) {
     const byte = bytes[i]!;
     if (byte === QUOTE) {
-      stringStart = i;
-      i = stringEnd(bytes, i);
-      if (depth === 1) lastString = textOf(bytes, stringStart, i + 1);
+      const end = endOfString(bytes, i + 1);
+      if (depth === 1) lastString = textOf(bytes, i, end);
+      i = end - 1;
     } else if (byte === OPEN || byte === OPEN_LIST) {
       if (depth++ === 1 && lastString === key) start = i;
     } else if (byte === CLOSE || byte === CLOSE_LIST) {
@@ -75,10 +69,17 @@ export function memberSpan(bytes: Uint8Array, name: string): [number, number] | 
   return found;
 }
 
-function stringEnd(bytes: Uint8Array, quote: number): number {
-  let i = quote + 1;
-  while (i < bytes.length && bytes[i] !== QUOTE) i += bytes[i] === BACKSLASH ? 2 : 1;
-  return i;
+/**
+ * Index behind the string's closing quote; past the end plus one where the block ends inside it.
+ */
+export function endOfString(bytes: Uint8Array, from: number): number {
+  let i = from;
+  while (i < bytes.length) {
+    const byte = bytes[i++]!;
+    if (byte === QUOTE) return i;
+    if (byte === BACKSLASH) i++;
+  }
+  return i + 1;
 }
 
 /** A string with its quotes, its escapes resolved. */

@@ -1,13 +1,14 @@
-// Reads a delivered file, plain or gzip, into the texts of its records. What breaks off is said with
-// the records before it already given.
+// Reads a delivered file, plain or gzip, into the texts of its records. What breaks off is said
+// with the records before it already given.
 
 import { gunzipBlocks, GunzipError, isGzip } from "../gunzip.ts";
 import { RecordSplitter } from "./record-splitter.ts";
 import type { Span, SplitLimits } from "./span.ts";
 
 /**
- * Gives the spans of a file that comes in blocks, in order. Gzip is known by its first bytes, not by
- * a name. A file that breaks off gives one last span with a `problem`, `cut` where more may come.
+ * Gives the spans of a file that comes in blocks, in order. Gzip is known by its first bytes, not
+ * by a name. A file that breaks off gives one last span with a `problem`, `cut` where more may
+ * come.
  */
 export async function* readLogFile(
   blocks: AsyncIterable<Uint8Array>,

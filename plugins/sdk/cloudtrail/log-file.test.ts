@@ -1,3 +1,5 @@
+// Log files: CloudTrail's keys and names, and the text inside.
+
 import t from "tap";
 import {
   formatLogFileKey,

@@ -1,5 +1,5 @@
-// One record's text to a record: parsed to be looked at, while its bytes travel on as they came. Takes
-// the envelopes off that CloudTrail's records come in outside log files.
+// One record's text to a record: parsed to be looked at, while its bytes travel on as they came.
+// Takes the envelopes off that CloudTrail's records come in outside log files.
 
 import { Buffer, isUtf8 } from "node:buffer";
 import { RejectedInput } from "../errors.ts";
@@ -14,10 +14,10 @@ export interface ParsedRecord {
 }
 
 /**
- * Parses one record's text, which may also be an EventBridge event (the record is its `detail`) or an
- * item of LookupEvents' answer (the record is text in its `CloudTrailEvent`). `bytes` of the answer
- * is a view of the given bytes wherever the record lies in them. Whether the record is CloudTrail's in
- * all its fields is for validateRecord to say. Throws RejectedInput.
+ * Parses one record's text, which may also be an EventBridge event (the record is its `detail`) or
+ * an item of LookupEvents' answer (the record is text in its `CloudTrailEvent`). `bytes` of the
+ * answer is a view of the given bytes wherever the record lies in them. Whether the record is
+ * CloudTrail's in all its fields is for validateRecord to say. Throws RejectedInput.
  */
 export function parseRecord(bytes: Uint8Array): ParsedRecord {
   const value = parseJson(bytes);

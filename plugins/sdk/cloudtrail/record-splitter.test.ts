@@ -1,3 +1,5 @@
+// Splitting files into records, whole and broken, in blocks of any size.
+
 import t from "tap";
 import { compactJson } from "./json-text.ts";
 import { RecordSplitter, splitRecords } from "./record-splitter.ts";
@@ -28,7 +30,8 @@ const B = `{ "eventName" : "B" }`;
 const FORMS: Record<string, string> = {
   "a log file": `{"Records":[${A},${B}]}`,
   "a log file with other keys around, and spaces":
-    `\n{ "a": {"Records": [1]}, "b": "Records", "c":["x"], "Records" : [ ${A} ,\n ${B} ] , "d": [{}] }\n`,
+    `\n{ "a": {"Records": [1]}, "b": "Records", "c":["x"], ` +
+    `"Records" : [ ${A} ,\n ${B} ] , "d": [{}] }\n`,
   "an answer of LookupEvents": `{"NextToken":"x","Events":[${A},${B}]}`,
   "a list": `[${A},\r\n${B}]`,
   "a list of lists": `[[${A}],[],[[${B}]]]`,
@@ -38,7 +41,7 @@ const FORMS: Record<string, string> = {
 };
 
 for (const [form, text] of Object.entries(FORMS)) {
-  t.test(`RecordSplitter gives each record of ${form} as it is, in blocks of any size`, async (t) => {
+  t.test(`RecordSplitter gives the records of ${form}, in blocks of any size`, async (t) => {
     for (const size of [Infinity, 1, 2, 3, 7, 16, 40]) t.strictSame(split(text, size), [A, B]);
   });
 }

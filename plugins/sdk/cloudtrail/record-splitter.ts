@@ -1,8 +1,8 @@
-// Cuts records out of a file's bytes by following only strings and brackets: what is inside a record
-// is checked by whoever parses it. Receiver `cloudtrail` reads its files through this.
+// Cuts records out of a file's bytes by following only strings and brackets: what is inside a
+// record is checked by whoever parses it. Receiver `cloudtrail` reads its files through this.
 
 import { CarriedText } from "./carried-text.ts";
-import { isSpace } from "./json-text.ts";
+import { endOfString, isSpace } from "./json-text.ts";
 import { EXCERPT_BYTES_MAX, type Span, SPLIT_LIMITS, type SplitLimits } from "./span.ts";
 
 const LF = 0x0a;
@@ -25,6 +25,9 @@ const LIST_KEYS: readonly Uint8Array[] = ["Records", "Events"].map((key) =>
   new TextEncoder().encode(key)
 );
 
+/** What may stand before an object inside another: a line that begins one goes on with it. */
+const BEFORE_VALUE: readonly number[] = [OPEN, OPEN_LIST, COMMA, COLON];
+
 // So many unreadable spans on end, without one record between them: this is no log file.
 const PROBLEMS_MAX = 100;
 
@@ -39,9 +42,9 @@ export function splitRecords(bytes: Uint8Array, limits: Partial<SplitLimits> = {
 
 /**
  * Cuts records out of a text that comes in blocks. Reads `{"Records": […]}` with other keys before
- * and after, a list, one record, records one after another or one a line, and mixtures of these. All
- * whole records are given; what is broken is given as a span with its `problem`, and the walk goes on
- * where it can. Keeps at most one record of `recordBytesMax` beside the block.
+ * and after, a list, one record, records one after another or one a line, and mixtures of these.
+ * All whole records are given; what is broken is given as a span with its `problem`, and the walk
+ * goes on where it can. Keeps at most one record of `recordBytesMax` beside the block.
  */
 export class RecordSplitter {
   readonly #limits: SplitLimits;
@@ -241,7 +244,7 @@ export class RecordSplitter {
         continue;
       }
       if (isSpace(byte)) continue;
-      if (byte === OPEN && bytes[i - 1] === LF && !"{[,:".includes(char(this.#lastByte))) {
+      if (byte === OPEN && bytes[i - 1] === LF && !BEFORE_VALUE.includes(this.#lastByte)) {
         this.#breakLine(i);
         continue;
       }
@@ -262,20 +265,13 @@ export class RecordSplitter {
     } else if (byte === CLOSE || byte === CLOSE_LIST) {
       if (--this.#depth === 0) this.#endObject(i + 1);
     }
-    this.#listNext = byte === COLON && this.#depth === 1 && this.#isListKey();
+    this.#listNext = byte === COLON && this.#depth === 1 &&
+      LIST_KEYS.some((key) => this.#text.holds(key, this.#keyStart, this.#keyEnd));
   }
 
   #endString(at: number): void {
     this.#inString = false;
     if (this.#depth === 1) this.#keyEnd = this.#text.base + at;
-  }
-
-  #isListKey(): boolean {
-    const { base, bytes } = this.#text;
-    const length = this.#keyEnd - this.#keyStart;
-    return LIST_KEYS.some((key) =>
-      key.length === length && key.every((byte, i) => bytes[this.#keyStart - base + i] === byte)
-    );
   }
 
   /** A log file's object holds nothing else that is kept; any other object is a record. */
@@ -285,7 +281,6 @@ export class RecordSplitter {
     this.#text.begin(end);
   }
 
-  /** The present object broke off in the line before index `at`. */
   #breakLine(at: number): void {
     this.#give(at, "top", "Record breaks off at the end of its line");
   }
@@ -302,19 +297,4 @@ export class RecordSplitter {
       text.next = lineEnd < 0 ? bytes.length : lineEnd + 1;
     }
   }
-}
-
-/** Index behind the string's closing quote; past the end plus one where the block ends inside it. */
-function endOfString(bytes: Uint8Array, from: number): number {
-  let i = from;
-  while (i < bytes.length) {
-    const byte = bytes[i++]!;
-    if (byte === QUOTE) return i;
-    if (byte === BACKSLASH) i++;
-  }
-  return i + 1;
-}
-
-function char(byte: number): string {
-  return String.fromCharCode(byte);
 }

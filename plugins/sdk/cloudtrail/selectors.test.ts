@@ -1,3 +1,5 @@
+// Event selectors: tables of what they want of a few records, and of what they refuse.
+
 import t from "tap";
 import type { StoredRecord } from "../export-batch.ts";
 import type { CloudTrailRecord } from "./record.ts";

@@ -1,3 +1,5 @@
+// What is a CloudTrail record: all that were ever delivered, and strictly those the agent makes.
+
 import t from "tap";
 import { Buffer } from "node:buffer";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

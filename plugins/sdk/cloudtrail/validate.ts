@@ -9,9 +9,9 @@ import { formatEventTime, parseEventTime } from "./event-time.ts";
 type Check = (value: unknown) => string | undefined;
 
 /**
- * Says why a value is no CloudTrail record, naming the field; undefined when it is one. Known fields
- * must have their type (null stands for absent), unknown fields may hold anything, and there must be
- * a moment: eventTime, or the end of an aggregated event's timeWindow.
+ * Says why a value is no CloudTrail record, naming the field; undefined when it is one. Known
+ * fields must have their type (null stands for absent), unknown fields may hold anything, and there
+ * must be a moment: eventTime, or the end of an aggregated event's timeWindow.
  */
 export function validateRecord(record: unknown): string | undefined {
   if (!isObject(record)) return "Record is not a JSON object";
@@ -129,7 +129,9 @@ export const FIELD_BYTES_MAX = {
   serviceEventDetails: 100 * 1024,
 } as const;
 
-/** Longest JSON text of a record; CloudTrail sends no longer one to EventBridge or CloudWatch Logs. */
+/**
+ * Longest JSON text of a record; CloudTrail sends no longer one to EventBridge or CloudWatch Logs.
+ */
 export const RECORD_BYTES_MAX = 256 * 1024;
 
 const IDENTITY_TYPES: ReadonlySet<unknown> = new Set([
@@ -200,7 +202,8 @@ const FORMATS: Readonly<Record<string, Check>> = {
 
 /**
  * The strict check, for records the agent makes: all of `validateRecord`, and every field the
- * record's category requires, in its format, within its limits. Says what is wrong, naming the field.
+ * record's category requires, in its format, within its limits. Says what is wrong, naming the
+ * field.
  */
 export function validateOwnRecord(record: unknown): string | undefined {
   const problem = validateRecord(record);
