@@ -30,6 +30,9 @@ import type { AgentStatus } from "./status.ts";
 // Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
 const DEDUPE_ENTRIES_MAX = 65_536;
 
+// What a start under way gets to reach its next step before the agent is stopped around it.
+const START_GRACE_MS = 2000;
+
 /** What an agent needs besides its configuration. */
 export interface AgentOptions {
   readonly version: string;
@@ -269,7 +272,10 @@ class ConfiguredAgent implements Agent {
   async #stopAll(deadline: AbortSignal): Promise<void> {
     this.#state = "stopping";
     // What is being opened right now must not be left open.
-    await untilAborted(this.#starting ?? Promise.resolve(), deadline).catch(() => undefined);
+    const patience = startDeadline(START_GRACE_MS);
+    await untilAborted(this.#starting ?? Promise.resolve(), patience.signal)
+      .catch(() => undefined);
+    patience.cancel();
     const stop = (components: Iterable<Component>) =>
       Promise.all(Array.from(components, (part) => this.#components.stop(part, deadline)));
     await stop(this.#receivers.values());

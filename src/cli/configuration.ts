@@ -39,10 +39,11 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
   const isDefault = paths.length === 0;
   const { sources, problems } = readSources(paths);
   if (problems.length > 0) return { problems, warnings: [], isDefault };
-  const given = find(loadSources({ sources, set, environment }).root, ["agent", "data_dir"]);
+  const named = loadSources({ sources, set, environment });
+  const given = find(named.root, ["agent", "data_dir"]);
   const chosen = given?.kind === "scalar" && typeof given.value === "string" ? given.value : "";
   // Looked for only where needed: under Deno each variable and folder is a permission.
-  const dataDir = chosen === "" ? await defaultDataDir(shell.env) : chosen;
+  const dataDir = chosen === "" && named.complete ? await defaultDataDir(shell.env) : chosen;
   const loaded = loadSources({
     sources: isDefault ? [defaultConfig(dataDir)] : sources,
     set,

@@ -73,7 +73,7 @@ async function runAgent(config: ResolvedConfig, running: Running): Promise<numbe
   const log = logs.of("agent");
   const runtime = await detectRuntime();
   const agent = createAgent(config, { version: VERSION, logs, runtime, once });
-  const release = survive(logs);
+  const guard = guardProcess(logs);
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     stop.addEventListener("abort", () => resolve(), { once: true });
@@ -81,7 +81,8 @@ async function runAgent(config: ResolvedConfig, running: Running): Promise<numbe
   // A start that hangs must not keep the signal waiting.
   const stopEarly = stopped.then(() => stopAgent(agent, config));
   try {
-    await agent.start();
+    await Promise.race([agent.start(), stopEarly, guard.broken]);
+    guard.survive();
     if (!stop.aborted) {
       log.info("Running", { data_dir: absolute(config.dataDir), pid: process.pid });
     }
@@ -90,7 +91,7 @@ async function runAgent(config: ResolvedConfig, running: Running): Promise<numbe
     else if (!await drain(agent, shell, logs, stop)) return EXIT.failure;
   } finally {
     await (stop.aborted ? stopEarly : stopAgent(agent, config));
-    release();
+    guard.close();
   }
   log.info("Stopped");
   return EXIT.ok;
@@ -148,19 +149,29 @@ function listenForStop(shell: Shell, logs: Logs): { signal: AbortSignal; close: 
 }
 
 /**
- * Nothing a component forgot to catch ends the agent: what is acknowledged is on disk, and the
- * other components go on. Returns how to end that.
+ * What a component forgot to catch: before the agent runs it ends the start (`broken` rejects);
+ * afterwards, from `survive` on, it is told and nothing ends: what is acknowledged is on disk, and
+ * the other components go on.
  */
-function survive(logs: Logs): () => void {
+function guardProcess(logs: Logs) {
   const log = logs.of("agent");
+  let isRunning = false;
+  let reject = (_: unknown) => {};
+  const broken = new Promise<never>((_, fail) => reject = fail);
+  broken.catch(() => undefined);
   const tell = (error: unknown) => {
+    if (!isRunning) return reject(error);
     const text = error instanceof Error ? error.stack ?? error.message : String(error);
     log.error(`Error that no component handled: ${text}`);
   };
   process.on("uncaughtException", tell);
   process.on("unhandledRejection", tell);
-  return () => {
-    process.off("uncaughtException", tell);
-    process.off("unhandledRejection", tell);
+  return {
+    broken,
+    survive: () => void (isRunning = true),
+    close() {
+      process.off("uncaughtException", tell);
+      process.off("unhandledRejection", tell);
+    },
   };
 }

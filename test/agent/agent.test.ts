@@ -1,7 +1,8 @@
 // The agent's lifecycle, with components that behave and components that do not.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { chmod, mkdir, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import t, { type Test } from "tap";
@@ -17,7 +18,8 @@ import { type Behaviour, type Diary, event, recordingLogs, testConfig } from "./
 const runtime = await detectRuntime();
 
 function setUp(t: Test, behaviours: Readonly<Record<string, Behaviour>> = {}) {
-  const dataDir = t.testdir({});
+  const dataDir = mkdtempSync(join(tmpdir(), "cairn-agent-"));
+  t.teardown(() => rmSync(dataDir, { recursive: true, force: true }));
   const diary: Diary = { entries: [], exported: [] };
   const config = testConfig(dataDir, diary, behaviours);
   const { logs, lines } = recordingLogs();

@@ -86,7 +86,10 @@ export function startCairn(args: readonly string[], options: StartOptions = {}):
   return {
     pid: child.pid,
     exit,
-    kill: (signal) => void child.kill(signal),
+    // Deno's child.kill() would report the signal as the end, though the child exits by itself.
+    kill(signal) {
+      if (running.has(child) && child.pid !== undefined) process.kill(child.pid, signal);
+    },
     said: (pattern) => waitFor(() => pattern.test(output.stderr), listeners, exit),
   };
 }
