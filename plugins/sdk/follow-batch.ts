@@ -3,10 +3,11 @@
 
 import type { AuditEvent } from "./event.ts";
 import { RejectedInput } from "./errors.ts";
-import type { Block } from "./follow-stream.ts";
-import type { Decoded, Format } from "./format.ts";
+import type { Block } from "./follow-blocks.ts";
+import { type Decoded, type Format, NOTHING } from "./format.ts";
 import type { CloudTrailRecord } from "./cloudtrail/record.ts";
 import type { Intake, Position } from "./intake.ts";
+import { pause } from "./follow-wait.ts";
 import type { LineTaker } from "./lines.ts";
 
 /** Events, records and rejects in one batch. Large enough that a disk sync costs little per event. */
@@ -15,6 +16,13 @@ const BATCH_ITEMS_MAX = 1000;
 const REJECTS_AT_ONCE = 8;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5000;
+
+/** The format of a batch that moves a position and has no lines. */
+export const NO_LINES: Format = {
+  decode: () => NOTHING,
+  flush: () => NOTHING,
+  oldestPending: () => undefined,
+};
 
 /** What the lines of one stretch of a stream gave. Fills itself as a LineSplitter's taker. */
 export class FollowBatch implements LineTaker {
@@ -152,17 +160,4 @@ export class Delivery {
     batch.events = [];
     await this.#intake.records(records, { ...last, bytes });
   }
-}
-
-/** Resolves after the time or when the signal aborts. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

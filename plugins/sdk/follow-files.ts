@@ -97,6 +97,28 @@ export async function rotatedSiblings(path: string): Promise<FoundFile[]> {
   return files.filter((file) => file.path !== path);
 }
 
+/**
+ * The rotated siblings that a question is answered with yes for, oldest first. `undefined` for an
+ * answer says that the file was renamed since: then all is asked again.
+ */
+export async function siblingsThat(
+  path: string,
+  ask: (file: FoundFile) => Promise<boolean | undefined>,
+): Promise<FoundFile[]> {
+  let found: FoundFile[] = [];
+  for (let attempt = 0; attempt < 5; attempt++) {
+    found = [];
+    let moved = false;
+    for (const file of await rotatedSiblings(path)) {
+      const answer = await ask(file);
+      if (answer === undefined) moved = true;
+      if (answer) found.push(file);
+    }
+    if (!moved) break;
+  }
+  return found;
+}
+
 async function readSiblings(path: string): Promise<FoundFile[]> {
   const [folder, name] = [dirname(path), basename(path)];
   const names = await readdir(folder).catch(() => []);

@@ -2,20 +2,20 @@
 // each to its end block by block, and waits until something changes.
 
 import type { ComponentContext } from "./component.ts";
-import { Delivery, FollowBatch } from "./follow-batch.ts";
-import { describeError } from "./follow-files.ts";
+import { Delivery, FollowBatch, NO_LINES } from "./follow-batch.ts";
+import { describeError, errorCode } from "./follow-files.ts";
 import { FollowedSet } from "./follow-set.ts";
-import type { Block, FileStream } from "./follow-stream.ts";
+import { type Block, BLOCK_BYTES, BlockPool } from "./follow-blocks.ts";
+import { Drains } from "./follow-drain.ts";
+import { type OnState, tellProblem } from "./follow-problem.ts";
+import type { FileStream } from "./follow-stream.ts";
 import type { Succession } from "./follow-succession.ts";
+import { settledOr } from "./follow-wait.ts";
 import { FolderWatch } from "./follow-wake.ts";
 import type { FollowOptions } from "./follow.ts";
-import { type Decoded, type Format, NOTHING } from "./format.ts";
+import { type Decoded, NOTHING } from "./format.ts";
 import type { Intake, Position } from "./intake.ts";
 
-/** Bytes a read asks for. Between 256 KiB and 1 MiB more gains nothing. */
-const BLOCK_BYTES = 512 * 1024;
-/** Blocks kept for the next read. */
-const BLOCKS_KEPT = 3;
 /** How long a rotated file is still looked at: its writer may not have noticed yet. */
 const GRACE_MS = 30_000;
 /** Time between two looks where nothing tells of changes, and while frames wait for others. */
@@ -26,21 +26,6 @@ const POLL_SHARE = 100;
 /** More open files than this are closed as soon as they are read. */
 const OPEN_FILES_MAX = 64;
 
-const NO_FORMAT: Format = {
-  decode: () => NOTHING,
-  flush: () => NOTHING,
-  oldestPending: () => undefined,
-};
-
-/** Says how the follower is doing: nothing wrong, or what. */
-export type OnState = (problem: string | undefined, missing: boolean) => void;
-
-interface Drain {
-  scanned: boolean;
-  resolve(): void;
-  reject(reason: unknown): void;
-}
-
 /** See the top of the file. */
 export class FollowRun {
   readonly #set: FollowedSet;
@@ -49,8 +34,8 @@ export class FollowRun {
   readonly #delivery: Delivery;
   readonly #context: ComponentContext;
   readonly #onState: OnState;
-  readonly #blocks: Block[] = [];
-  readonly #drains: Drain[] = [];
+  readonly #blocks = new BlockPool();
+  readonly #drains = new Drains();
   readonly #graceMs: number;
   /** At the very first start only: keeps the next one from being the first again. */
   #since: Position | undefined;
@@ -87,18 +72,17 @@ export class FollowRun {
 
   /** Resolves when all that the files held when it was called is durable. */
   drain(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#drains.push({ scanned: false, resolve, reject });
-      this.#watch.poke();
-    });
+    const drained = this.#drains.add();
+    this.#watch.poke();
+    return drained;
   }
 
-  /** Ends the loop and closes all files; waits for the intake until the deadline. */
+  /** Closes all files; waits for the intake until the deadline. */
   async stop(deadline: AbortSignal): Promise<void> {
     const reason = new Error("Stopped");
     this.#abort.abort(reason);
     this.#watch.close();
-    for (const drain of this.#drains.splice(0)) drain.reject(reason);
+    this.#drains.fail(reason);
     await settledOr(this.#loop, deadline);
     await settledOr(this.#delivery.settled(), deadline);
     await this.#close();
@@ -115,7 +99,7 @@ export class FollowRun {
       const changes = await this.#watch.wait(waitMs);
       if (signal.aborted) return;
       try {
-        for (const path of changes.paths) this.#wake(path);
+        for (const path of changes.paths) this.#set.wake(path);
         if (changes.names || this.#scanDue()) await this.#scan();
         await this.#readAll();
         const pending = await this.#rest();
@@ -130,23 +114,18 @@ export class FollowRun {
     }
   }
 
-  #wake(path: string): void {
-    const stream = this.#set.at(path);
-    if (stream !== undefined) stream.ready = true;
-  }
-
   #scanDue(): boolean {
     const passed = performance.now() - this.#lastScan;
     return passed >= Math.max(POLL_MS, this.#scanMs * POLL_SHARE);
   }
 
   async #scan(): Promise<void> {
-    const drains = [...this.#drains];
+    const scanned = this.#drains.scanning();
     const begin = performance.now();
     await this.#set.scan();
     this.#lastScan = performance.now();
     this.#scanMs = this.#lastScan - begin;
-    for (const drain of drains) drain.scanned = true;
+    scanned();
     const anew = [...this.#set.problems.keys()].map((path) => path.slice(0, path.lastIndexOf("/")));
     this.#watch.watch(this.#set.folders(), new Set(anew));
     this.#report();
@@ -160,7 +139,7 @@ export class FollowRun {
         if (await this.#advance(succession)) busy = true;
       }
       if (this.#scanDue()) await this.#scan();
-      if (this.#drains.some((drain) => drain.scanned) && this.#atTargets()) return;
+      if (this.#drains.due && this.#set.isReadToTargets()) return;
     }
   }
 
@@ -174,7 +153,7 @@ export class FollowRun {
 
   async #readBlock(succession: Succession, stream: FileStream): Promise<boolean> {
     try {
-      const read = await stream.read((bytes) => this.#take(bytes));
+      const read = await stream.read((bytes) => this.#blocks.take(bytes));
       if (read.state === "bytes") {
         if (await this.#set.findCopies(succession, stream)) {
           read.block.users--;
@@ -196,6 +175,8 @@ export class FollowRun {
       if (this.#abort.signal.aborted) throw error;
       stream.ready = false;
       await stream.close().catch(() => {});
+      // Renamed since the last scan: the next one finds it.
+      if (errorCode(error) === "ENOENT") return false;
       this.#set.problems.set(stream.location, { reason: describeError(error), missing: false });
       this.#report();
       return false;
@@ -244,17 +225,6 @@ export class FollowRun {
     if (batch.size > 0 || batch.position !== undefined) await this.#delivery.send(batch);
   }
 
-  #take(bytes: number): Block {
-    const at = this.#blocks.findIndex(({ users, buffer }) => users === 0 && buffer.length >= bytes);
-    const block = at >= 0
-      ? this.#blocks.splice(at, 1)[0]!
-      : { buffer: new Uint8Array(Math.max(bytes, BLOCK_BYTES)), users: 0 };
-    this.#blocks.push(block);
-    if (this.#blocks.length > BLOCKS_KEPT) this.#blocks.shift();
-    block.users = 1;
-    return block;
-  }
-
   /** What is done when all is read: waiting groups, files that were rotated away, positions. */
   async #rest(): Promise<boolean> {
     const now = this.#context.clock();
@@ -270,7 +240,7 @@ export class FollowRun {
 
   /** There is no file yet: those that come while the agent is down will be new. */
   async #sendSince(): Promise<void> {
-    const batch = new FollowBatch(NO_FORMAT, "", 0);
+    const batch = new FollowBatch(NO_LINES, "", 0);
     batch.position = this.#since;
     this.#since = undefined;
     await this.#delivery.send(batch);
@@ -307,16 +277,9 @@ export class FollowRun {
     await this.#send(succession, batch);
   }
 
-  #atTargets(): boolean {
-    for (const stream of this.#set.streams) {
-      if (stream.ready && stream.next < stream.target) return false;
-    }
-    return true;
-  }
-
   async #finishDrains(): Promise<void> {
-    const drains = this.#drains.filter((drain) => drain.scanned);
-    if (drains.length === 0 || !this.#atTargets()) return;
+    if (!this.#drains.due || !this.#set.isReadToTargets()) return;
+    const finished = this.#drains.take();
     for (const succession of this.#set.successions.values()) {
       for (const stream of succession.streams) {
         if (stream.atEnd) await this.#finishLine(succession, stream);
@@ -324,34 +287,11 @@ export class FollowRun {
       await this.#flush(succession, Infinity);
     }
     await this.#delivery.settled();
-    for (const drain of drains) {
-      this.#drains.splice(this.#drains.indexOf(drain), 1);
-      drain.resolve();
-    }
+    finished();
   }
 
   #report(): void {
     if (this.#failure !== undefined) return this.#onState(this.#failure, false);
-    const problems = [...this.#set.problems].sort(([, a], [, b]) =>
-      Number(a.missing) - Number(b.missing)
-    );
-    const first = problems[0];
-    if (first === undefined) return this.#onState(undefined, false);
-    const [path, { reason, missing }] = first;
-    const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : "";
-    this.#onState(`Cannot read "${path}": ${reason}${more}`, missing);
+    tellProblem(this.#set.problems, this.#onState);
   }
-}
-
-/** Waits for a promise, however it ends, but not longer than the deadline. */
-async function settledOr(promise: Promise<void>, deadline: AbortSignal): Promise<void> {
-  if (deadline.aborted) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      deadline.removeEventListener("abort", done);
-      resolve();
-    };
-    deadline.addEventListener("abort", done);
-    promise.then(done, done);
-  });
 }

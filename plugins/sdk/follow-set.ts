@@ -3,7 +3,8 @@
 
 import { realpath } from "node:fs/promises";
 import type { Log } from "./component.ts";
-import { findFiles, type FoundFile, rotatedSiblings } from "./follow-files.ts";
+import { findFiles, type FoundFile, rotatedSiblings, siblingsThat } from "./follow-files.ts";
+import type { Problem } from "./follow-problem.ts";
 import type { FollowOptions } from "./follow.ts";
 import {
   endOfLines,
@@ -17,13 +18,6 @@ import type { Position } from "./intake.ts";
 
 /** A scan can fall between the two renames of a rotation: only a second one says that a file is gone. */
 const SCANS_TO_MISS = 2;
-
-/** What stands in the way of reading a path. */
-export interface Problem {
-  readonly reason: string;
-  /** It may well come: nothing is wrong yet. */
-  readonly missing: boolean;
-}
 
 /** See the top of the file. */
 export class FollowedSet {
@@ -71,9 +65,10 @@ export class FollowedSet {
     return this.#found.has(stream.key);
   }
 
-  /** The stream behind a path in a watched folder. */
-  at(path: string): FileStream | undefined {
-    return this.#byPath.get(path);
+  /** Something changed at a path in a watched folder. */
+  wake(path: string): void {
+    const stream = this.#byPath.get(path);
+    if (stream !== undefined) stream.ready = true;
   }
 
   /** Folders in which something may change. */
@@ -81,6 +76,14 @@ export class FollowedSet {
     for (const path of this.#byPath.keys()) yield parent(path);
     for (const path of this.problems.keys()) yield parent(path);
     for (const pattern of this.#options.paths) yield parent(pattern);
+  }
+
+  /** Whether all is read that the last scan found, or cannot be read now. */
+  isReadToTargets(): boolean {
+    for (const stream of this.streams) {
+      if (stream.ready && stream.next < stream.target) return false;
+    }
+    return true;
   }
 
   /** Looks at all folders; streams with something to read become `ready`. */
@@ -103,12 +106,7 @@ export class FollowedSet {
   async renew(succession: Succession, stream: FileStream): Promise<void> {
     await stream.close();
     const isKnown = (key: string) => this.#byKey.has(key);
-    const streams = await afterTruncation(
-      stream,
-      this.#limits,
-      isKnown,
-      (file) => this.#stream(succession.path, file, 0),
-    );
+    const streams = await afterTruncation(stream, this.#limits, isKnown);
     succession.replace(stream, streams);
     for (const one of streams) this.#byKey.set(one.key, one);
     const copied = streams.length > 1 ? ", the rest of it was copied before" : "";
@@ -121,12 +119,14 @@ export class FollowedSet {
    * found is not asked about: its folder may hold thousands like it.
    */
   async findCopies(succession: Succession, stream: FileStream): Promise<boolean> {
-    if (!stream.mayMissCopies) return false;
+    if (!stream.mayMissCopies || stream.location !== succession.path) return false;
     stream.mayMissCopies = false;
-    const siblings = await rotatedSiblings(succession.path);
-    const missed = siblings.filter(({ key, stats }) =>
-      !this.#byKey.has(key) && Number(stats.mtimeMs) >= stream.since
-    );
+    const missed = await siblingsThat(succession.path, async ({ path, key, stats }) => {
+      if (this.#byKey.has(key) || Number(stats.mtimeMs) < stream.since) return false;
+      // A copy of the very bytes just read belongs to a truncation that is still to come.
+      const isOwn = await stream.isBeingCopiedTo(path, key);
+      return isOwn === undefined ? undefined : !isOwn;
+    });
     const streams = missed.map((file) => this.#stream(succession.path, file, 0));
     for (const one of streams) this.#byKey.set(one.key, one);
     succession.replace(stream, [...streams, stream]);
@@ -145,8 +145,10 @@ export class FollowedSet {
     if (stream === undefined) return;
     const size = Number(file.stats.size);
     stream.location = file.path;
-    stream.target = size;
+    // A truncated file is read again, to whatever end it has then.
+    stream.target = size < stream.next ? Infinity : size;
     stream.missing = 0;
+    if (file.path === stream.path) this.successions.get(file.path)?.makeLast(stream);
     if (size !== stream.next || Number(file.stats.mtimeMs) !== stream.time) stream.ready = true;
   }
 
@@ -206,7 +208,7 @@ export class FollowedSet {
   async #sameAfterReboot(succession: Succession, file: FoundFile): Promise<boolean> {
     const inode = file.key.slice(file.key.indexOf(":"));
     const stream = succession.streams.find((one) => one.missing > 0 && one.key.endsWith(inode));
-    if (stream === undefined || !await stream.isCopiedBy(file.path).catch(() => false)) {
+    if (stream === undefined || !await stream.isCopiedBy(file.path, file.key)) {
       return false;
     }
     const from: StreamPosition = stream.position(stream.done);
@@ -221,7 +223,7 @@ export class FollowedSet {
       const suffix = file.path.startsWith(stream.location)
         ? file.path.slice(stream.location.length)
         : "";
-      if (/^[.-]\d/.test(suffix) && await stream.isCopiedBy(file.path).catch(() => false)) {
+      if (/^[.-]\d/.test(suffix) && await stream.isCopiedBy(file.path, file.key)) {
         return true;
       }
     }

@@ -4,21 +4,14 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
+import type { Block } from "./follow-blocks.ts";
 import type { JsonObject } from "./json.ts";
 import { type LineRest, LineSplitter } from "./lines.ts";
 
 /** Bytes at the front of a file by which it is known again. */
 const HEAD_BYTES_MAX = 256;
-/** Fewer equal bytes at the front do not make a file the copy of another. */
-const COPY_BYTES_MIN = 32;
 /** How far back the beginning of an unfinished line is looked for. */
 const LAST_LINE_BYTES_MAX = 65_536;
-
-/** A block buffer, and how many batches still have views of it. */
-export interface Block {
-  readonly buffer: Uint8Array;
-  users: number;
-}
 
 /** Where a stream stands; the value of its key in the receiver's position. */
 export interface StreamPosition extends JsonObject {
@@ -78,6 +71,20 @@ function hash(bytes: Uint8Array): string {
 
 function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
+}
+
+/** Reads a file's first bytes; undefined when another file has the path by now. */
+async function readHead(path: string, key: string, bytes: number) {
+  const handle = await open(path, "r");
+  try {
+    const stats = await handle.stat({ bigint: true });
+    if (fileKey(stats) !== key) return undefined;
+    const buffer = new Uint8Array(bytes);
+    const { bytesRead } = await handle.read(buffer, 0, bytes, 0);
+    return { size: Number(stats.size), head: buffer.subarray(0, bytesRead) };
+  } finally {
+    await handle.close();
+  }
 }
 
 /** Where the last line of a file begins that has no line end yet: where following its end starts. */
@@ -186,12 +193,12 @@ export class FileStream {
     if (handle === undefined) return { state: "moved" };
     const stats = await handle.stat({ bigint: true });
     const size = Number(stats.size);
-    this.time = Number(stats.mtimeMs);
     this.unlinked = stats.nlink === 0n;
     if (size < this.next) return { state: "renewed" };
     if (size === this.next) {
       const unchanged = size === this.#sizeSeen && stats.mtimeNs === this.#timeSeen;
       if (!unchanged && !await this.#same(handle)) return { state: "renewed" };
+      this.time = Number(stats.mtimeMs);
       this.#sizeSeen = size;
       this.#timeSeen = stats.mtimeNs;
       return { state: "end" };
@@ -207,26 +214,32 @@ export class FileStream {
       return { state: bytesRead > 0 ? "renewed" : "end" };
     }
     this.next += bytesRead;
+    this.time = Number(stats.mtimeMs);
     const bytes = block.buffer.subarray(0, this.carry.length + bytesRead);
     return { state: "bytes", block, bytes, last: this.next >= size };
   }
 
-  /** Whether another file begins as this one did and is as long as what was read of it. */
-  async isCopiedBy(path: string): Promise<boolean> {
-    const known = this.#headSeen;
-    const bytes = known?.length ?? this.#head.bytes;
-    // A few equal bytes prove nothing.
-    if (bytes < COPY_BYTES_MIN) return false;
-    const handle = await open(path, "r");
-    try {
-      const { size } = await handle.stat();
-      const buffer = new Uint8Array(bytes);
-      const { bytesRead } = await handle.read(buffer, 0, bytes, 0);
-      if (size < this.next || bytesRead < bytes) return false;
-      return known === undefined ? hash(buffer) === this.#head.hash : same(buffer, known);
-    } finally {
-      await handle.close();
-    }
+  /**
+   * Whether a file begins as this one did and is as long as what was read of it; undefined when the
+   * file is not at the path any more.
+   */
+  async isCopiedBy(path: string, key: string): Promise<boolean | undefined> {
+    const bytes = this.#headSeen?.length ?? this.#head.bytes;
+    // What is known is a whole line at least, and nothing of a file that was not read yet.
+    if (bytes === 0) return false;
+    const found = await readHead(path, key, bytes).catch(() => undefined);
+    if (found === undefined) return undefined;
+    if (found.size < this.next || found.head.length < bytes) return false;
+    return this.#headSeen === undefined
+      ? hash(found.head) === this.#head.hash
+      : same(found.head, this.#headSeen);
+  }
+
+  /** The same for a copy of this file that is perhaps still being written. */
+  async isBeingCopiedTo(path: string, key: string): Promise<boolean | undefined> {
+    const known = this.#headSeen ?? new Uint8Array(0);
+    const found = await readHead(path, key, known.length).catch(() => undefined);
+    return found && same(found.head, known.subarray(0, found.head.length));
   }
 
   /** Takes back what was read, to be read again. Only before any of it was handed out. */

@@ -2,7 +2,7 @@
 // them. Rotation renames or truncates a file while lines of one event stand on both sides of it.
 
 import { FileStream, type StreamLimits, type StreamPosition } from "./follow-stream.ts";
-import { type FoundFile, rotatedSiblings } from "./follow-files.ts";
+import { type FoundFile, rotatedSiblings, siblingsThat } from "./follow-files.ts";
 import type { Format } from "./format.ts";
 import type { Json } from "./json.ts";
 import type { Position } from "./intake.ts";
@@ -27,6 +27,13 @@ export class Succession {
   push(stream: FileStream): void {
     this.streams.push(stream);
     this.#gone.delete(stream.key);
+  }
+
+  /** Says which stream is at the path: stored ones come in the order of their last changes. */
+  makeLast(stream: FileStream): void {
+    if (this.streams.at(-1) === stream || !this.streams.includes(stream)) return;
+    this.replace(stream, []);
+    this.streams.push(stream);
   }
 
   /** Puts streams in the place of one. */
@@ -84,25 +91,22 @@ export class Succession {
 
 /**
  * What comes in the place of a truncated stream, oldest first: the rest of the old bytes where
- * rotation has copied them to before it truncated, what was rotated since, and the file anew.
+ * rotation has copied them to before it truncated, and the file anew.
  */
 export async function afterTruncation(
   stream: FileStream,
   limits: StreamLimits,
   isKnown: (key: string) => boolean,
-  create: (file: FoundFile) => FileStream,
 ): Promise<FileStream[]> {
   const fresh = new FileStream(stream.key, stream.location, stream.renewed(), limits);
   fresh.mayMissCopies = true;
-  const siblings = await rotatedSiblings(stream.path);
-  for (let at = siblings.length - 1; at >= 0; at--) {
-    const { key, path } = siblings[at]!;
-    if (isKnown(key) || !await stream.isCopiedBy(path).catch(() => false)) continue;
-    const rest = new FileStream(key, path, stream.position(stream.done), limits);
-    const since = siblings.slice(at + 1).filter((file) => !isKnown(file.key)).map(create);
-    return [rest, ...since, fresh];
-  }
-  return [fresh];
+  const copies = await siblingsThat(
+    stream.path,
+    async ({ path, key }) => !isKnown(key) && await stream.isCopiedBy(path, key),
+  );
+  const copy = copies.at(-1);
+  if (copy === undefined) return [fresh];
+  return [new FileStream(copy.key, copy.path, stream.position(stream.done), limits), fresh];
 }
 
 /** The streams that an earlier run left in the receiver's position, by path, oldest first. */
