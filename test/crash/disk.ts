@@ -9,7 +9,7 @@
 //   atomic: it happened or not, never half.
 // - A killed process loses nothing that it wrote, but nothing of it is on the disk yet: what the next
 //   process reads may still be lost by a later power loss.
-// - A failed write may have written any prefix. After a failed fdatasync some of the unsynced
+// - A failed write may have written any prefix, also all. After a failed fdatasync some of the unsynced
 //   sectors are on the disk, and the others never will be, although reads go on showing them until
 //   the cache is dropped (here: at the next crash), and although a later fdatasync succeeds.
 // - A call that a crash interrupts has happened, has not, or (a write) has in part; it never
@@ -61,6 +61,8 @@ export interface Weather {
   readonly failure: number;
   /** How many calls may fail. */
   readonly failuresMax: number;
+  /** The calls before that do not fail. */
+  readonly failuresAfter: number;
 }
 
 /** Calm weather: nothing fails, nothing crashes. */
@@ -69,6 +71,7 @@ export const CALM: Weather = {
   crash: "kill",
   failure: 0,
   failuresMax: 0,
+  failuresAfter: 0,
 };
 
 /** The disk, its cache, and the machine's boots. */
@@ -134,12 +137,18 @@ export class SimulatedDisk {
       this.end(this.#weather.crash);
       return await never();
     }
-    if (this.#failures < this.#weather.failuresMax && this.#random.chance(this.#weather.failure)) {
+    if (this.#fails()) {
       this.#failures++;
       if (this.#random.chance(0.5)) on.partly?.();
       throw diskError(on.errors[this.#random.below(on.errors.length)]!);
     }
     return act();
+  }
+
+  #fails(): boolean {
+    const { failure, failuresMax, failuresAfter } = this.#weather;
+    return this.#failures < failuresMax && this.#calls > failuresAfter &&
+      this.#random.chance(failure);
   }
 
   #attempt(act: () => unknown): void {
@@ -207,7 +216,12 @@ export class SimulatedDisk {
         const copy = Buffer.from(bytes);
         return this.#call(process, () => write(copy, at), {
           errors: ["EIO", "ENOSPC"],
-          partly: () => write(copy.subarray(0, this.#random.below(copy.length + 1)), at),
+          partly: () => {
+            const length = this.#random.chance(0.3)
+              ? copy.length
+              : this.#random.below(copy.length + 1);
+            write(copy.subarray(0, length), at);
+          },
         });
       },
       read: (into, at) =>

@@ -65,8 +65,11 @@ function drawWeather(random: Random): Weather {
   return {
     crashAfter: random.below(random.pick([60, 120, 250])),
     crash: random.chance(0.6) ? "power" : "kill",
-    failure: random.pick([0, 0, 0.05]),
+    failure: random.pick([0, 0.05, 0.3]),
+    // One more in a row on a read, and the queue rightly takes the disk for broken.
     failuresMax: 2,
+    // An open takes some fifty calls: most failures are to meet a queue at work.
+    failuresAfter: random.pick([0, 50, 70, 100]),
   };
 }
 
@@ -170,7 +173,7 @@ async function receive({ queue, random, world }: Session, receiver: string): Pro
 
 /** A sender without a position: it hears whether its event was taken, or never. */
 async function push({ queue, random, world }: Session): Promise<void> {
-  for (let events = random.below(8); events > 0; events--) {
+  for (let events = random.below(16); events > 0; events--) {
     const id = `push#${world.pushes.size}`;
     const attempt = { fate: "pending" as const, sequence: 0 };
     world.pushes.set(id, attempt);

@@ -3,12 +3,13 @@
 import t from "tap";
 import type { Files } from "../../src/queue/files.ts";
 import type { Dropped, Queue } from "../../src/queue/queue.ts";
+import { CALM } from "../crash/disk.ts";
 import { calmDisk, entries, openSmall, readAll } from "./small-queue.ts";
 
 /** Files whose calls on segments fail as told. */
 function failing(
   files: Files,
-  fail: { on: "write" | "datasync" | "create" | "none"; code: string; times: number },
+  fail: { on: "write" | "datasync" | "create"; code: string; times: number; partly?: number },
 ): Files {
   const refuse = (on: string) => {
     if (fail.on !== on || fail.times <= 0) return;
@@ -24,7 +25,9 @@ function failing(
       return {
         ...file,
         write: async (bytes, at) => {
-          if (fail.on === "write" && fail.times > 0) await file.write(bytes.subarray(0, 40), at);
+          if (fail.on === "write" && fail.times > 0) {
+            await file.write(bytes.subarray(0, fail.partly ?? 40), at);
+          }
           refuse("write");
           await file.write(bytes, at);
         },
@@ -191,6 +194,20 @@ t.test("a full disk with overflow drop_oldest: the oldest goes, else the append 
   t.match(drops, [{ first: 1, reason: "disk_full" }]);
   t.equal((await readAll(queue)).ids.at(-1), "r5");
 });
+
+for (const on of ["write", "datasync"] as const) {
+  t.test(`a refused append is not there after a kill, though ${on} failed when all was written`, async (t) => {
+    const { disk, files } = calmDisk();
+    const fail = { on, code: "EIO", times: 0, partly: Number.POSITIVE_INFINITY };
+    const queue = await openSmall(failing(files, fail));
+    await fill(queue, 1, 1);
+    fail.times = 1;
+    await t.rejects(queue.append({ entries: entries(2, 2) }), { code: "CAIRN_QUEUE_WRITE" });
+    disk.end("kill");
+    const again = await openSmall(disk.start(CALM).files);
+    t.strictSame((await readAll(again)).ids, ["r1"]);
+  });
+}
 
 for (const on of ["write", "datasync", "create"] as const) {
   t.test(`an append refused because ${on} failed may come again and is there once`, async (t) => {
