@@ -97,7 +97,7 @@ export function serialize(
   records: Batch,
   own: boolean,
   agent: AgentIdentity,
-  validate: (record: unknown) => string | undefined,
+  validate: (record: unknown, bytes: number) => string | undefined,
 ): Drafts {
   const kept: CloudTrailRecord[] = [];
   const texts: string[] = [];
@@ -113,7 +113,7 @@ export function serialize(
         text = JSON.stringify(record);
         bytes = Buffer.byteLength(text);
       }
-      const reason = bytes > STORED_BYTES_MAX ? tooLong(bytes) : validate(record);
+      const reason = bytes > STORED_BYTES_MAX ? tooLong(bytes) : validate(record, bytes);
       if (reason !== undefined) {
         rejected.push({ raw: Buffer.from(text), reason, code: "CAIRN_INVALID_RECORD" });
         continue;

@@ -2,12 +2,13 @@
 // of is in README.md; nothing a record holds is left out of the event.
 
 import type { AuditEvent, EventCategory, Origin, Resource } from "../../sdk/event.ts";
-import type { Json } from "../../sdk/json.ts";
+import type { Json, JsonObject } from "../../sdk/json.ts";
 import { actorOf, isNobody } from "./actor.ts";
 import { ARGUMENT, argumentsOf } from "./argv.ts";
 import { callRule } from "./calls.ts";
 import { factsOf, field, resolvedName } from "./facts.ts";
 import type { Facts } from "./facts.ts";
+import type { Members } from "./members.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { AuditRecord } from "./parse.ts";
 import { pathsOf } from "./paths.ts";
@@ -18,16 +19,19 @@ import type { SocketAddress } from "./sockaddr.ts";
 import { architectureName } from "./syscalls.ts";
 import type { SyscallNames } from "./syscalls.ts";
 
-type Members = Record<string, Json>;
+type Fields = ReadonlyMap<string, string>;
 
 // Fields that have a place of their own in the event.
 const PLACED: ReadonlySet<string> = new Set([
   "acct",
   "addr",
   "cmd",
+  "cwd",
   "hostname",
   "key",
   "op",
+  "proctitle",
+  "recordType",
   "res",
   "result",
   "ses",
@@ -62,8 +66,12 @@ interface Described {
   readonly category: EventCategory;
 }
 
-/** Describes a complete group. */
-export function describeEvent(records: readonly AuditRecord[], names: SyscallNames): AuditEvent {
+/** Describes a complete group. `members` makes the objects of it. */
+export function describeEvent(
+  records: readonly AuditRecord[],
+  names: SyscallNames,
+  members: Members,
+): AuditEvent {
   const facts = factsOf(records);
   const { primary, rule } = facts;
   const described = lookAt(facts, names);
@@ -81,7 +89,7 @@ export function describeEvent(records: readonly AuditRecord[], names: SyscallNam
     ...(origin === undefined ? {} : { origin }),
     ...(resources.length === 0 ? {} : { resources }),
     ...(request === undefined ? {} : { request }),
-    additional: additionalOf(described),
+    additional: additionalOf(described, members),
     readOnly: described.readOnly,
     category: described.category,
   };
@@ -178,8 +186,8 @@ function resourcesOf({ facts, call, paths, action }: Described): Resource[] {
   return resources;
 }
 
-function requestOf({ facts, paths, socket }: Described): Members | undefined {
-  const request: Members = {};
+function requestOf({ facts, paths, socket }: Described): JsonObject | undefined {
+  const request: Record<string, Json> = {};
   for (const [source, name] of REQUESTED) {
     const value = facts.primary.fields.get(source);
     if (value !== undefined) request[name] = value;
@@ -199,73 +207,65 @@ function requestOf({ facts, paths, socket }: Described): Members | undefined {
   return Object.keys(request).length === 0 ? undefined : request;
 }
 
-function additionalOf({ facts, call, paths }: Described): Members {
+function additionalOf({ facts, call, paths }: Described, members: Members): JsonObject {
   const { primary, others, socket } = facts;
-  const additional: Members = { recordType: primary.type };
-  copyFields(additional, primary);
-  if (facts.call !== undefined && facts.call !== primary) copyFields(additional, facts.call);
-  const arch = field(facts, "arch");
-  if (arch !== undefined) additional.arch = architectureName(arch) ?? arch;
-  if (call !== undefined) additional.syscall = call;
-  // Rules give several keys to one event, joined by a byte 1.
-  const key = field(facts, "key");
-  if (key !== undefined) additional.keys = key.split("\x01");
-  const title = facts.title?.fields.get("proctitle");
-  if (title !== undefined) additional.processTitle = title.replaceAll("\0", " ");
-  if (paths.length > 0) additional.paths = paths.map((path) => plain(path.record));
-  const resolved: Members = {};
-  copyResolved(resolved, primary);
-  if (facts.call !== undefined) copyResolved(resolved, facts.call);
-  if (Object.keys(resolved).length > 0) additional.resolved = resolved;
+  const files = paths.map((path) => plain(path.record, members));
   // The address in its own words, too: not every family is decoded.
   const rest = socket === undefined || socket === primary ? others : [socket, ...others];
-  if (rest.length > 0) additional.records = rest.map((r) => ({ recordType: r.type, ...plain(r) }));
-  return additional;
+  const records = rest.map((record) => plain(record, members, record.type));
+  copyResolved(members, primary);
+  if (facts.call !== undefined && facts.call !== primary) {
+    copyResolved(members, facts.call, primary.resolved);
+  }
+  const resolved = members.take();
+
+  members.add("recordType", primary.type);
+  copyFields(members, primary);
+  if (facts.call !== undefined && facts.call !== primary) {
+    copyFields(members, facts.call, primary.fields);
+  }
+  const arch = field(facts, "arch");
+  if (arch !== undefined) members.set("arch", architectureName(arch) ?? arch);
+  if (call !== undefined) members.set("syscall", call);
+  // Rules give several keys to one event, joined by a byte 1.
+  const key = field(facts, "key");
+  if (key !== undefined) members.set("keys", key.split("\x01"));
+  const title = facts.title?.fields.get("proctitle");
+  if (title !== undefined) members.set("processTitle", title.replaceAll("\0", " "));
+  if (files.length > 0) members.set("paths", files);
+  if (resolved !== undefined) members.set("resolved", resolved);
+  if (records.length > 0) members.set("records", records);
+  return members.take() ?? {};
 }
 
-function copyFields(into: Members, record: AuditRecord): void {
+/** Adds the fields of a record that have no other place and that no record before it has. */
+function copyFields(into: Members, record: AuditRecord, before?: Fields): void {
   const execve = record.type === "EXECVE";
   for (const [key, value] of record.fields) {
-    if (PLACED.has(key) || key === "cwd" || key === "proctitle") continue;
+    if (PLACED.has(key) || before?.has(key)) continue;
     if (execve && ARGUMENT.test(key)) continue;
-    put(into, key, value);
+    into.add(key, value);
   }
 }
 
-function copyResolved(into: Members, record: AuditRecord): void {
+function copyResolved(into: Members, record: AuditRecord, before?: Fields): void {
   if (record.resolved === undefined) return;
   for (const [key, value] of record.resolved) {
     // These two replace the numbers themselves.
-    if (key !== "arch" && key !== "syscall") put(into, key, value);
+    if (key !== "arch" && key !== "syscall" && !before?.has(key)) into.add(key, value);
   }
 }
 
 /** A record's fields as an object, without capabilities that are all zero. */
-function plain(record: AuditRecord): Members {
-  const members: Members = {};
+function plain(record: AuditRecord, members: Members, type?: string): JsonObject {
+  copyResolved(members, record);
+  const resolved = members.take();
+  if (type !== undefined) members.add("recordType", type);
   for (const [key, value] of record.fields) {
     if (key.startsWith("cap_") && /^0+$/.test(value)) continue;
-    put(members, key, value);
+    if (key === "recordType" && type !== undefined) members.set(key, value);
+    else members.add(key, value);
   }
-  if (record.resolved !== undefined) {
-    const resolved: Members = {};
-    copyResolved(resolved, record);
-    members.resolved = resolved;
-  }
-  return members;
-}
-
-/** Sets a member that a record named, first one wins; `__proto__` is a name like any other. */
-function put(members: Members, key: string, value: string): void {
-  if (members[key] !== undefined && Object.hasOwn(members, key)) return;
-  if (key === "__proto__") {
-    Object.defineProperty(members, key, {
-      value,
-      enumerable: true,
-      configurable: true,
-      writable: true,
-    });
-  } else {
-    members[key] = value;
-  }
+  if (record.resolved !== undefined) members.set("resolved", resolved ?? {});
+  return members.take() ?? {};
 }

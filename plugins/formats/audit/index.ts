@@ -12,6 +12,7 @@ import type { Group } from "./assemble.ts";
 import { config } from "./config.ts";
 import type { AuditConfig } from "./config.ts";
 import { describeEvent } from "./describe.ts";
+import { Members } from "./members.ts";
 import { RecordParser } from "./parse.ts";
 import { SyscallNames } from "./syscalls.ts";
 
@@ -24,6 +25,7 @@ class AuditFormat implements Format {
   readonly #assembler: Assembler;
   readonly #parser = new RecordParser();
   readonly #names = new SyscallNames();
+  readonly #members = new Members();
 
   constructor(options: AuditConfig) {
     this.#lineBytesMax = options.max_line_bytes;
@@ -64,7 +66,7 @@ class AuditFormat implements Format {
   #events(groups: readonly Group[]): Decoded {
     if (groups.length === 0) return NOTHING;
     const events: AuditEvent[] = [];
-    for (const group of groups) events.push(describeEvent(group, this.#names));
+    for (const group of groups) events.push(describeEvent(group, this.#names, this.#members));
     return { events };
   }
 }

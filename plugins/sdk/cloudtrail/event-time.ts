@@ -2,6 +2,9 @@
 // once, so the usual spelling is read by its digits and only odd ones go through Date.
 
 const HOUR_MS = 3_600_000;
+/** What stands between the digits, and where. */
+const SIGNS = "--T::Z";
+const SIGN_PLACES = [4, 7, 10, 13, 16, 19];
 
 /**
  * Milliseconds since the epoch of an eventTime; undefined where it is no moment. Reads
@@ -21,6 +24,16 @@ export function parseEventTime(text: string): number | undefined {
 /** Writes a moment as `YYYY-MM-DDTHH:MM:SSZ`, cutting milliseconds off. */
 export function formatEventTime(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
+}
+
+/** Whether a text is one that `formatEventTime` writes. */
+export function isEventTime(text: string): boolean {
+  if (text.length !== 20) return false;
+  for (let i = 0; i < SIGNS.length; i++) {
+    if (text.charCodeAt(SIGN_PLACES[i]!) !== SIGNS.charCodeAt(i)) return false;
+  }
+  // Date takes the years 0 to 99 for those of the twentieth century.
+  return usual(text) !== undefined && !text.startsWith("00");
 }
 
 function usual(text: string): number | undefined {

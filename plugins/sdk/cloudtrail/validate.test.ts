@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { formatEventTime, parseEventTime } from "./event-time.ts";
+import { formatEventTime, isEventTime, parseEventTime } from "./event-time.ts";
 import { splitRecords } from "./record-splitter.ts";
 import { recordTime, validateOwnRecord, validateRecord } from "./validate.ts";
 
@@ -144,4 +144,22 @@ t.test("parseEventTime agrees with Date on every form it takes, and refuses othe
   }
   t.equal(parseEventTime("2026-01-01T00:00:00"), undefined);
   t.equal(parseEventTime("2026-01-01T24:00:00Z"), undefined);
+});
+
+t.test("isEventTime takes what formatEventTime writes, and no other spelling", async (t) => {
+  for (const ms of [0, Date.UTC(2024, 1, 29, 23, 59, 59), Date.UTC(9999, 11, 31)]) {
+    t.ok(isEventTime(formatEventTime(ms)));
+  }
+  for (
+    const text of [
+      "",
+      "2026-03-02T08:04:57.5Z",
+      "2026-03-02 08:04:57Z",
+      "2026/03/02T08:04:57Z",
+      "2026-03-02T08.04.57Z",
+      "2026-02-29T08:04:57Z",
+      "0099-03-02T08:04:57Z",
+      "2026-03-02T24:00:00Z",
+    ]
+  ) t.notOk(isEventTime(text), text);
 });
