@@ -10,8 +10,9 @@ export interface FramePosition {
   /** Byte offset of the frame's first byte in that stream. */
   readonly offset: number;
   /**
-   * When the receiver took the frame in, in milliseconds since the epoch, where it says so. A format
-   * has no clock: this decides the year of a time that has none, and nothing that an id derives from.
+   * When the receiver took the frame in, in milliseconds since the epoch, where it says so. A
+   * format has no clock: this decides the year of a time that has none, and nothing that an id
+   * derives from.
    */
   readonly receivedAt?: number;
 }
