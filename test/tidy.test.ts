@@ -177,6 +177,10 @@ t.test("no file has a name that says nothing, and no code an excuse", async (t) 
     if (source.path === "test/tidy.test.ts") continue;
     t.notMatch(source.text, /\/\/.*\b(TODO|FIXME|XXX)\b/, `${source.path} leaves nothing to do`);
     t.notMatch(source.text, /@ts-(ignore|nocheck|expect-error)|deno-lint-ignore/, source.path);
-    t.notMatch(source.text, /(:|\bas) any\b|<any>/, `${source.path} has no any`);
+    t.notMatch(
+      source.text,
+      /^(?!\s*(\/\/|\*)).*((:|\bas) any\b|<any>)/m,
+      `${source.path} has no any`,
+    );
   }
 });

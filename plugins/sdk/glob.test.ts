@@ -1,3 +1,5 @@
+// Patterns for paths: what fits, what does not, and folders that cannot be read.
+
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";

@@ -19,9 +19,9 @@ export function matchesGlob(path: string, pattern: string): boolean {
 }
 
 /**
- * The files, links and folders that fit a pattern, sorted. Names that begin with a dot need a dot in
- * the pattern; `**` does not follow links. A folder that cannot be read holds nothing, and is passed
- * to `unreadable` with the error.
+ * The files, links and folders that fit a pattern, sorted. Names that begin with a dot need a dot
+ * in the pattern; `**` does not follow links. A folder that cannot be read holds nothing, and is
+ * passed to `unreadable` with the error.
  */
 export async function expandGlob(
   pattern: string,

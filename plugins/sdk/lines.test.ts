@@ -1,3 +1,5 @@
+// Lines out of blocks: wherever the blocks are cut, the lines are the same.
+
 import t from "tap";
 import { randomBytes, seededRandom } from "./conformance.ts";
 import { LineSplitter, type LineTaker } from "./lines.ts";

@@ -16,6 +16,7 @@ import type { RecoveryReport } from "./recover.ts";
 import type { Dropped } from "./retention.ts";
 import type { Segment } from "./segment.ts";
 
+/** What a queue is opened with; the format is at the top of `queue.ts`. */
 export interface QueueOptions {
   readonly directory: string;
   /** A segment is ended at this size, or at an eighth of `bytesMax` where that is less. */

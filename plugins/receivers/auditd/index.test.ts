@@ -1,3 +1,5 @@
+// Receiver auditd: which files it finds, and that rotated ones are read in their order.
+
 import { appendFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";

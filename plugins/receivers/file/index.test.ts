@@ -1,3 +1,5 @@
+// Receiver file: globs, formats by name, and what an operator sees of files that cannot be read.
+
 import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t, { type Test } from "tap";
