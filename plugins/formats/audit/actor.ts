@@ -2,7 +2,7 @@
 // sudo and su; uid and euid are what the process acts as. No name is invented: an id stands for
 // itself.
 
-import type { Actor, Session } from "../../sdk/event.ts";
+import type { Actor, Session, UserActor } from "../../sdk/event.ts";
 import { field, resolvedName } from "./facts.ts";
 import type { Facts } from "./facts.ts";
 
@@ -84,14 +84,16 @@ function loginActor(facts: Facts, auid: string | undefined): Actor {
 }
 
 function account(facts: Facts, id: string | undefined, name: string | undefined): Actor {
-  const session = sessionOf(facts);
-  if (id === "0" || (id === undefined && name === "root")) return { type: "root", ...session };
-  return {
-    type: "user",
-    ...(name === undefined ? {} : { name }),
-    ...(id === undefined ? {} : { id }),
-    ...session,
-  };
+  const ses = accountId(facts, "ses");
+  const session = ses === undefined ? undefined : { id: ses };
+  if (id === "0" || (id === undefined && name === "root")) {
+    return session === undefined ? { type: "root" } : { type: "root", session };
+  }
+  const user: { -readonly [K in keyof UserActor]: UserActor[K] } = { type: "user" };
+  if (name !== undefined) user.name = name;
+  if (id !== undefined) user.id = id;
+  if (session !== undefined) user.session = session;
+  return user;
 }
 
 function withoutSession(actor: Actor): Actor {

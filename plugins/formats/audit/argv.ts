@@ -17,7 +17,11 @@ export function argumentsOf(records: readonly AuditRecord[]): (string | null)[] 
   const parts = new Map<number, Map<number, string>>();
   for (const record of records) {
     if (record.type !== "EXECVE") continue;
-    for (const [key, value] of record.fields) {
+    const { names, values } = record.fields;
+    for (let i = 0; i < values.length; i++) {
+      const key = names[i]!;
+      const value = values[i];
+      if (value === undefined) continue;
       const match = ARGUMENT.exec(key);
       if (match === null) continue;
       const index = Number(match[1]);

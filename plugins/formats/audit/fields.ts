@@ -2,6 +2,8 @@
 // daemon added behind them. Second half of parse.ts, which reads what stands before them.
 
 import { RejectedInput } from "../../sdk/errors.ts";
+import { FieldMap } from "./field-map.ts";
+import type { Layout } from "./field-map.ts";
 import { decodeHex, isEncoded, rawToText } from "./text.ts";
 
 // Names the daemon adds, as this format writes them.
@@ -25,15 +27,9 @@ const COMMA = 0x2c;
 const EQUALS = 0x3d;
 const BRACE = 0x7b;
 
-/** What the last line of one type looked like: the guess for the next, nearly always right. */
-export interface Layout {
-  readonly type: string;
-  keys: readonly string[];
-}
-
 /** Walks the fields of one line. */
 export class FieldReader {
-  readonly fields = new Map<string, string>();
+  readonly fields: FieldMap;
   resolved: Map<string, string> | undefined;
   readonly #layout: Layout;
   readonly #line: string;
@@ -41,7 +37,6 @@ export class FieldReader {
   // How many names came; they are the layout's as long as `#keys`, the names themselves, is unset.
   #count = 0;
   #keys: string[] | undefined;
-  #repeats = 1;
   #text = "";
   // The last field, while words that follow it belong to its value: `op=adding group to
   // /etc/group`.
@@ -50,6 +45,7 @@ export class FieldReader {
   #prefix = "";
 
   constructor(layout: Layout, line: string, ascii: boolean) {
+    this.fields = new FieldMap(layout);
     this.#layout = layout;
     this.#line = line;
     this.#ascii = ascii;
@@ -57,9 +53,10 @@ export class FieldReader {
 
   /** Keeps the names of this line as the guess for the next. */
   learn(): void {
+    if (this.#count > KEYS_MAX || this.fields.hasRepeats) return;
+    this.fields.learn(this.#layout);
     const keys = this.#keys;
-    if (keys === undefined || keys.length > KEYS_MAX || this.#repeats > 1) return;
-    if (new Set(keys).size === keys.length) this.#layout.keys = keys;
+    if (keys !== undefined && new Set(keys).size === keys.length) this.#layout.keys = keys;
   }
 
   /** Reads from one index up to another; `nested` inside msg='…'. */
@@ -91,9 +88,7 @@ export class FieldReader {
       }
     }
     if (nested || this.#text === "") return;
-    // A field may have that name, too.
-    this.#keys ??= this.#layout.keys.slice(0, this.#count);
-    this.#put("text", this.#decode(this.#text));
+    this.fields.add("text", this.#decode(this.#text));
     this.#text = "";
   }
 
@@ -155,18 +150,18 @@ export class FieldReader {
   #field(name: string, raw: string, quoted: boolean, nested: boolean): void {
     let key = name;
     let value = raw;
-    if (quoted) {
-      if (value === "?" && key === "acct") return;
-    } else {
+    let none = quoted && raw === "?" && key === "acct";
+    if (!quoted) {
       const last = value.charCodeAt(value.length - 1);
       if (last === COMMA || (last === BRACKET_CLOSE && !value.includes("("))) {
         value = value.slice(0, -1);
       }
       if (nested && (key === "op" || key === "text")) this.#open = key;
-      if (value === "" || value === "?" || value === "(null)") return;
+      none = value === "" || value === "?" || value === "(null)";
     }
     const first = key.charCodeAt(0);
     if (first >= 0x41 && first <= 0x5a && !nested) {
+      if (none) return;
       (this.resolved ??= new Map()).set(LOWER.get(key) ?? key.toLowerCase(), this.#decode(value));
       return;
     }
@@ -174,12 +169,15 @@ export class FieldReader {
       key = this.#prefix + key;
       this.#prefix = "";
     }
+    this.fields.add(this.#decode(key), none ? undefined : this.#valueOf(key, value, quoted));
+  }
+
+  #valueOf(key: string, value: string, quoted: boolean): string {
+    const { type } = this.#layout;
     // A part of a long argument is joined before it is decoded, so it stays as it is: see argv.ts.
-    if (key.endsWith("]") && this.#layout.type === "EXECVE") value = quoted ? `"${value}` : value;
-    else if (!quoted && value.length % 2 === 0 && isEncoded(this.#layout.type, key)) {
-      value = decodeHex(key, value);
-    } else value = this.#decode(value);
-    this.#put(this.#decode(key), value);
+    if (key.endsWith("]") && type === "EXECVE") return quoted ? `"${value}` : value;
+    if (!quoted && value.length % 2 === 0 && isEncoded(type, key)) return decodeHex(key, value);
+    return this.#decode(value);
   }
 
   #decode(raw: string): string {
@@ -188,18 +186,11 @@ export class FieldReader {
 
   #word(word: string): void {
     if (this.#open !== "") {
-      const before = this.fields.get(this.#open);
-      const text = this.#decode(word);
-      this.fields.set(this.#open, before === undefined ? text : `${before} ${text}`);
+      this.fields.extend(this.#open, this.#decode(word));
     } else if (word === "old" || word === "new") {
       this.#prefix = word === "old" ? "old-" : "";
     } else if (word !== ":") {
       this.#text += this.#text === "" ? word : ` ${word}`;
     }
-  }
-
-  #put(key: string, value: string): void {
-    if (this.#keys === undefined || !this.fields.has(key)) this.fields.set(key, value);
-    else this.fields.set(`${key}#${++this.#repeats}`, value);
   }
 }

@@ -43,11 +43,17 @@ export class Members {
     const count = this.#count;
     this.#count = 0;
     if (count === 0) return undefined;
+    if (count > NAMES_MAX) return this.#takeLong(count);
     const { object } = this.#known(count) ?? this.#learn(count);
     const made: Record<string, Json | undefined> = { ...object };
     for (let i = 0; i < count; i++) made[this.#names[i]!] = this.#values[i]!;
-    if (this.#names.length > NAMES_MAX) this.#names.length = this.#values.length = 0;
     return made;
+  }
+
+  #takeLong(count: number): JsonObject {
+    const pairs = this.#names.slice(0, count).map((name, i) => [name, this.#values[i]!] as const);
+    this.#names.length = this.#values.length = 0;
+    return Object.fromEntries(pairs);
   }
 
   #known(count: number): Shape | undefined {
@@ -64,8 +70,6 @@ export class Members {
     const names = this.#names.slice(0, count);
     // Defines each member, `__proto__` like any other; the copy of it has a fixed shape.
     const object = { ...Object.fromEntries(names.map((name) => [name, null])) };
-    const shape = { names, object };
-    if (count <= NAMES_MAX) this.#shapes[this.#next++ % SHAPES_MAX] = shape;
-    return shape;
+    return this.#shapes[this.#next++ % SHAPES_MAX] = { names, object };
   }
 }

@@ -4,6 +4,7 @@
 import type { Outcome } from "../../sdk/event.ts";
 import { errnoName } from "./errno.ts";
 import type { Facts } from "./facts.ts";
+import type { FieldMap } from "./field-map.ts";
 
 const SUCCESS: Outcome = { success: true };
 const FAILED: ReadonlySet<string> = new Set(["no", "failed", "fail", "0", "failure", "denied"]);
@@ -23,7 +24,7 @@ export function outcomeOf(facts: Facts): Outcome {
   return { success: false, code: exitCode(exit) ?? rule.failure };
 }
 
-function resultOf(fields: ReadonlyMap<string, string>): string | undefined {
+function resultOf(fields: FieldMap): string | undefined {
   return fields.get("success") ?? fields.get("res") ?? fields.get("result");
 }
 

@@ -163,7 +163,15 @@ t.test("parse reads lines of one type whose names differ from the line before", 
     "a=1 b=2 c=3 d=4",
     "",
     "a=1 a=2",
+    "a=? a=2",
     "a=1 b=2",
+    "a=1 b=? c=3",
+    "a=1 b=2 c=(null)",
+    "a=1 word b=2",
+    "old a=1 new a=2",
+    "msg='op=adding user res=success'",
+    "msg='op= user res=success'",
+    "msg='op=login res=success'",
   ];
   for (const line of [...lines, ...lines]) {
     const text = `type=USER_TEST msg=audit(1.0:1): ${line}`;

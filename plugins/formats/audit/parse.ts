@@ -4,7 +4,8 @@
 import { RejectedInput } from "../../sdk/errors.ts";
 import { typeName } from "./actions.ts";
 import { FieldReader } from "./fields.ts";
-import type { Layout } from "./fields.ts";
+import { newLayout } from "./field-map.ts";
+import type { FieldMap, Layout } from "./field-map.ts";
 import { rawToText } from "./text.ts";
 
 /** One line of an audit log. Values are decoded; `?` and `(null)` mean none and are left out. */
@@ -22,7 +23,7 @@ export interface AuditRecord {
    * its own text); a repeated name is kept as `name#2`, `name#3`. Words outside fields are in
    * `text`.
    */
-  readonly fields: ReadonlyMap<string, string>;
+  readonly fields: FieldMap;
   /** What the daemon added when it wrote the line (log_format = ENRICHED), names in lower case. */
   readonly resolved: ReadonlyMap<string, string> | undefined;
 }
@@ -81,7 +82,7 @@ export class RecordParser {
     let layout = this.#layouts.get(written);
     if (layout === undefined) {
       if (!TYPE.test(written)) throw noRecord();
-      layout = { type: typeName(written), keys: [] };
+      layout = newLayout(typeName(written));
       if (this.#layouts.size < LAYOUTS_MAX) this.#layouts.set(written, layout);
     }
     return layout;
