@@ -18,6 +18,7 @@ import type {
 import type { Entry } from "../queue/queue.ts";
 import { contentId } from "./identity.ts";
 import { normalize } from "./normalize.ts";
+import { Slab } from "./slab.ts";
 import { SHORT_RECORD_BYTES, trim } from "./trim.ts";
 
 /** A record about to be stored. */
@@ -90,7 +91,7 @@ export function fromRecords(
 }
 
 /**
- * Drafts of record objects: checked, then each written as JSON once, all into one block of memory.
+ * Drafts of record objects: checked, then each written as JSON once, one behind the other in memory.
  * The agent's own are cut to CloudTrail's limits.
  */
 export function serialize(
@@ -99,40 +100,24 @@ export function serialize(
   agent: AgentIdentity,
   validate: (record: unknown, bytes: number) => string | undefined,
 ): Drafts {
-  const kept: CloudTrailRecord[] = [];
-  const texts: string[] = [];
-  const sizes: number[] = [];
+  const drafts: Draft[] = [];
   const rejected: Rejected[] = [];
-  let total = 0;
+  const slab = new Slab(records.length);
   for (let record of records) {
     try {
-      let text = JSON.stringify(record);
-      let bytes = Buffer.byteLength(text);
-      if (own && bytes > SHORT_RECORD_BYTES) {
-        record = trim(record);
-        text = JSON.stringify(record);
-        bytes = Buffer.byteLength(text);
+      let bytes = slab.write(JSON.stringify(record));
+      if (own && bytes.length > SHORT_RECORD_BYTES) {
+        const trimmed = trim(record);
+        if (trimmed !== record) bytes = slab.write(JSON.stringify(record = trimmed));
       }
-      const reason = bytes > STORED_BYTES_MAX ? tooLong(bytes) : validate(record, bytes);
-      if (reason !== undefined) {
-        rejected.push({ raw: Buffer.from(text), reason, code: "CAIRN_INVALID_RECORD" });
-        continue;
-      }
-      kept.push(record);
-      texts.push(text);
-      sizes.push(bytes);
-      total += bytes;
+      const { length } = bytes;
+      const reason = length > STORED_BYTES_MAX ? tooLong(length) : validate(record, length);
+      if (reason === undefined) drafts.push(draft(record, bytes, own, agent));
+      else rejected.push({ raw: bytes, reason, code: "CAIRN_INVALID_RECORD" });
     } catch (error) {
       rejected.push(rejectedObject(record, messageOf(error), textId(record?.eventID)));
     }
   }
-  const slab = Buffer.allocUnsafeSlow(total);
-  let at = 0;
-  const drafts = kept.map((record, i) => {
-    slab.write(texts[i]!, at);
-    at += sizes[i]!;
-    return draft(record, slab.subarray(at - sizes[i]!, at), own, agent);
-  });
   return { drafts, rejected };
 }
 
