@@ -37,6 +37,12 @@ export interface Files {
   syncFolder(path: string): Promise<void>;
   /** Bytes that an unprivileged process may still write where the path is. */
   freeBytes(path: string): Promise<number>;
+  /**
+   * An advisory lock on a folder, which the system takes back when the process ends, however it
+   * ends. Resolves with the function that gives it back, or undefined while another has it; rejects
+   * where the disk knows none. Absent where the runtime has none.
+   */
+  lockFolder?(path: string): Promise<(() => void) | undefined>;
 }
 
 /** The error's code (`ENOSPC` …), where it has one. */

@@ -1,6 +1,11 @@
 // One process per queue folder: a file `lock` that names its owner. A lock whose owner has died is
 // taken over; two processes that try at once cannot both succeed.
 //
+// Whether an owner lives, /proc and its process id tell. A process that may not look there, as on
+// Deno with few permissions, also holds an advisory lock on the folder (Files.lockFolder), and says
+// so in its file: whoever gets that lock knows that the owner has died. All that such a process
+// creates, it creates under the advisory lock; so what is left of it is judged the same way.
+//
 // Taking over needs a second lock, named after the dead owner, while the first is looked at again
 // and replaced: so only one process at a time can replace a given owner's lock. If that process
 // dies too, its own lock is stale in turn and taken over the same way.
@@ -17,10 +22,11 @@ import type { Files } from "./files.ts";
 export class QueueLockedError extends Error {
   override readonly name = "QueueLockedError";
   readonly code = "CAIRN_QUEUE_LOCKED";
-  /** The owner's process id. */
-  readonly pid: number;
-  constructor(directory: string, pid: number, hint = "") {
-    super(`Cannot open queue "${directory}": locked by process ${pid}${hint}`);
+  /** The owner's process id, where it is known. */
+  readonly pid: number | undefined;
+  constructor(directory: string, pid: number | undefined, hint = "") {
+    const owner = pid === undefined ? "another process" : `process ${pid}`;
+    super(`Cannot open queue "${directory}": locked by ${owner}${hint}`);
     this.pid = pid;
   }
 }
@@ -29,12 +35,15 @@ interface Owner {
   readonly pid: number;
   /** Tells this process from a later one with the same number: boot and start time. */
   readonly incarnation: string | undefined;
+  /** Whether it holds the folder's advisory lock as long as it lives. */
+  readonly advisory: boolean;
 }
 
 // Between making a lock and writing its owner lie microseconds; a lock that stays empty this long
-// was left by a crash.
-const EMPTY_TRIES = 20;
-const EMPTY_WAIT_MS_MAX = 10;
+// was left by a crash. An advisory lock that is held this long is no longer being given back, and
+// its holder has had the time to say who it is.
+const TRIES = 20;
+const WAIT_MS_MAX = 10;
 const OWNER_BYTES_MAX = 1024;
 const BRACE = 0x7b;
 // Each level is a process that died while it took over; nobody has this many.
@@ -42,18 +51,57 @@ const DEPTH_MAX = 8;
 
 /**
  * Takes the lock; resolves with the function that gives it back. Throws QueueLockedError. `waitMs`:
- * how long to wait, at most, before a lock that is being written is read again.
+ * how long to wait, at most, before a lock that is being written or given back is looked at again.
  */
 export async function lock(
   files: Files,
   directory: string,
   waitMs: number,
 ): Promise<() => Promise<void>> {
-  const me: Owner = { pid: process.pid, incarnation: await incarnation(files, process.pid) };
   const path = join(directory, "lock");
-  waitMs = Math.min(waitMs, EMPTY_WAIT_MS_MAX);
-  await acquire(files, { directory, path, me, depth: 0, waitMs });
-  return () => release(files, { path, me, waitMs });
+  waitMs = Math.min(waitMs, WAIT_MS_MAX);
+  const unlock = await takeFolder(files, { directory, path, waitMs });
+  try {
+    const me: Owner = {
+      pid: process.pid,
+      incarnation: await incarnation(files, process.pid),
+      advisory: unlock !== undefined,
+    };
+    await acquire(files, { directory, path, me, depth: 0, waitMs });
+    // The file goes first: without its file, the advisory lock of a living process says nothing.
+    return () => release(files, { path, me, waitMs }).finally(unlock);
+  } catch (error) {
+    unlock?.();
+    throw error;
+  }
+}
+
+/** Takes the advisory lock; resolves with undefined where there is none to be had. */
+async function takeFolder(
+  files: Files,
+  attempt: Pick<Attempt, "directory" | "path" | "waitMs">,
+): Promise<(() => void) | undefined> {
+  const { directory, waitMs } = attempt;
+  for (let tries = 1; files.lockFolder !== undefined; tries++) {
+    let unlock: (() => void) | undefined;
+    try {
+      unlock = await files.lockFolder(directory);
+    } catch {
+      // Some network file systems have none: process ids have to do.
+      return undefined;
+    }
+    if (unlock !== undefined) return unlock;
+    if (tries === TRIES) {
+      const held = await readOwner(files, attempt);
+      throw new QueueLockedError(directory, held?.owner?.pid);
+    }
+    await pause(waitMs);
+  }
+  return undefined;
+}
+
+async function pause(ms: number): Promise<void> {
+  if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 interface Attempt {
@@ -77,7 +125,10 @@ async function acquire(files: Files, attempt: Attempt): Promise<void> {
     await acquire(files, { ...attempt, path: claim, depth: attempt.depth + 1 });
     try {
       const again = await readOwner(files, attempt);
-      if (again !== undefined && again.bytes.equals(held.bytes)) await files.remove(path);
+      if (again === undefined || !again.bytes.equals(held.bytes)) continue;
+      // Another with the dead owner's number may have come and gone through all this meanwhile.
+      await refuseLiving(files, attempt, again.owner);
+      await files.remove(path);
     } finally {
       await release(files, { ...attempt, path: claim });
     }
@@ -116,8 +167,8 @@ async function readOwner(
       if (errorCode(error) === "ENOENT") return undefined;
       throw error;
     }
-    if (bytes.length > 0 || tries === EMPTY_TRIES) return { bytes, owner: parseOwner(bytes) };
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (bytes.length > 0 || tries === TRIES) return { bytes, owner: parseOwner(bytes) };
+    await pause(waitMs);
   }
 }
 
@@ -130,7 +181,7 @@ function parseOwner(bytes: Buffer): Owner | undefined {
       return undefined;
     }
     const known = typeof value.incarnation === "string" ? value.incarnation : undefined;
-    return { pid: Number(value.pid), incarnation: known };
+    return { pid: Number(value.pid), incarnation: known, advisory: value.advisory === true };
   } catch {
     return undefined;
   }
@@ -142,11 +193,13 @@ async function refuseLiving(
   owner: Owner | undefined,
 ): Promise<void> {
   if (owner === undefined) return;
+  // It would still hold what this process now holds.
+  if (owner.advisory && me.advisory) return;
   if (owner.incarnation !== undefined && me.incarnation !== undefined) {
     if (await incarnation(files, owner.pid) !== owner.incarnation) return;
     throw new QueueLockedError(directory, owner.pid);
   }
-  // Without /proc a later process with the same number cannot be told from the owner.
+  // Without /proc, a later process with the same number cannot be told from the owner.
   if (owner.pid !== process.pid && !mayLive(owner.pid)) return;
   const hint = `; if that is no Cairn process, remove "${path}"`;
   throw new QueueLockedError(directory, owner.pid, hint);

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { Checkpoint } from "./checkpoint.ts";
 import { isMap } from "./codec.ts";
+import type { QueueState } from "./condition.ts";
 import { cursorFolder, findCursors } from "./cursor-folder.ts";
 import type { FoundCursors } from "./cursor-folder.ts";
 import { errorCode, errorText, makeFolderDurably, realFiles } from "./files.ts";
@@ -34,6 +35,8 @@ export interface QueueOptions {
   /** How long appends wait before a full or failing disk is tried again; cursors wake them, too. */
   readonly retryMs?: number;
   readonly onDrop?: (dropped: Dropped) => void;
+  /** Called when the state has changed. */
+  readonly onState?: (state: QueueState) => void;
   readonly onQuarantine?: (found: Quarantined) => void;
 }
 

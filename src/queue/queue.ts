@@ -12,7 +12,7 @@
 // - Integers outside MessagePack are big-endian, unsigned. CRC-32 is zlib's.
 //
 // Folder
-//   lock                      JSON {pid, incarnation}; see lock.ts
+//   lock                      JSON {pid, incarnation, advisory}; see lock.ts
 //   <20 digits>.seg           segments; the number grows, and may skip
 //   cursors/<name>.a, .b      one checkpoint for each cursor, name percent-encoded; see checkpoint.ts
 //   end.a, end.b              checkpoint {next}: a sequence that was reached when the queue was closed
@@ -55,6 +55,8 @@ import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Position } from "../../plugins/sdk/intake.ts";
 import type { Append, Counts } from "./append.ts";
 import type { Checkpoint } from "./checkpoint.ts";
+import { Condition } from "./condition.ts";
+import type { QueueState } from "./condition.ts";
 import { CursorFolder } from "./cursor-folder.ts";
 import type { Cursor } from "./cursor.ts";
 import type { LogState } from "./log-state.ts";
@@ -66,6 +68,7 @@ import { Retention } from "./retention.ts";
 import { Writer } from "./writer.ts";
 
 export type { Append, Counts, Entry } from "./append.ts";
+export type { QueueState } from "./condition.ts";
 export type { QueueOptions } from "./open.ts";
 export type { Dropped } from "./retention.ts";
 export type { Quarantined } from "./quarantine.ts";
@@ -75,19 +78,15 @@ export { QueueVersionError } from "./segment.ts";
 export { QueueWriteError } from "./write-error.ts";
 
 /** How the queue is doing. */
-export interface QueueStats {
+export interface QueueStats extends QueueState {
   /** Of all segments. */
   readonly bytes: number;
   readonly segments: number;
   /** The oldest record still there; nextSequence where there is none. */
   readonly oldestSequence: number;
   readonly nextSequence: number;
-  /** Whether appends wait for room. */
-  readonly blocked: boolean;
   /** How long the last commit took to reach the disk. */
   readonly lastSyncMs: number;
-  /** What the disk refuses at the moment. */
-  readonly problem: string | undefined;
 }
 
 const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
@@ -101,6 +100,7 @@ export class Queue {
   readonly recovery: RecoveryReport;
   readonly #unlock: () => Promise<void>;
   readonly #state: LogState;
+  readonly #condition: Condition;
   readonly #retention: Retention;
   readonly #writer: Writer;
   readonly #cursors: CursorFolder;
@@ -116,6 +116,7 @@ export class Queue {
     this.#end = parts.end;
     const bytesMax = options.bytesMax ?? BYTES_MAX;
     const ageMsMax = options.ageMsMax ?? Number.POSITIVE_INFINITY;
+    const condition = this.#condition = new Condition((state) => options.onState?.(state));
     this.#retention = new Retention(parts.segments, {
       files,
       directory,
@@ -126,6 +127,7 @@ export class Queue {
         overflow: options.overflow ?? "block",
       },
       clock: options.clock,
+      condition,
       onDrop: (dropped) => options.onDrop?.(dropped),
       roll: () => this.#writer.roll(),
     });
@@ -142,6 +144,7 @@ export class Queue {
       segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, bytesMax / 8),
       retryMs: options.retryMs ?? RETRY_MS,
       retention: this.#retention,
+      condition,
       onCommit: () => this.#cursors.grew(),
     });
     if (!Number.isFinite(ageMsMax)) return;
@@ -227,9 +230,8 @@ export class Queue {
       segments: this.#retention.segments.length,
       oldestSequence: this.#retention.segments[0]?.base ?? this.#state.next,
       nextSequence: this.#state.next,
-      blocked: this.#writer.blocked,
       lastSyncMs: this.#writer.lastSyncMs,
-      problem: this.#writer.problem ?? this.#retention.problem,
+      ...this.#condition.state,
     };
   }
 

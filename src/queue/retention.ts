@@ -1,6 +1,7 @@
 // Which segments stay: those that a cursor still needs, as far as the limits allow. The writer asks
 // for room before each commit, cursors tell when they have moved.
 
+import type { Condition } from "./condition.ts";
 import { errorCode, errorText } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import type { Segment } from "./segment.ts";
@@ -32,6 +33,7 @@ export interface RetentionOptions {
   readonly directory: string;
   readonly limits: Limits;
   readonly clock: () => number;
+  readonly condition: Condition;
   readonly onDrop: (dropped: Dropped) => void;
   /** Begins a new segment, so that the last one can go. */
   readonly roll: () => Promise<void>;
@@ -45,8 +47,6 @@ export class Retention {
   readonly segments: Segment[];
   /** Each cursor's position. */
   readonly positions = new Map<string, number>();
-  /** What kept a segment from being removed, until it worked. */
-  problem: string | undefined;
   readonly #options: RetentionOptions;
   #bytes: number;
   #uncheckedBytes = Number.POSITIVE_INFINITY;
@@ -102,7 +102,7 @@ export class Retention {
       try {
         await this.#options.roll();
       } catch (error) {
-        this.problem = errorText(error);
+        this.#options.condition.set("write", errorText(error));
       }
     }
     while (this.segments.length > 1 && this.segments[0]!.at < oldest) {
@@ -122,6 +122,7 @@ export class Retention {
       await this.reap();
       if (await this.#over(bytes) === undefined) return "ok";
       const freed = await this.free(reason);
+      if (freed === "wait") this.#options.condition.set("room", this.#shortage(reason));
       if (freed !== "ok") return freed;
     }
   }
@@ -143,14 +144,36 @@ export class Retention {
   }
 
   async #over(bytes: number): Promise<DropReason | undefined> {
-    const { limits, files, directory } = this.#options;
+    const { limits } = this.#options;
     if (this.#bytes + bytes > limits.bytesMax) return "max_bytes";
     if (limits.freeDiskBytesMin === 0 || this.#uncheckedBytes + bytes < FREE_CHECK_BYTES) {
       return undefined;
     }
-    if (await files.freeBytes(directory) - bytes < limits.freeDiskBytesMin) return "min_free_disk";
+    const free = await this.#freeBytes();
+    if (free !== undefined && free - bytes < limits.freeDiskBytesMin) return "min_free_disk";
     this.#uncheckedBytes = 0;
     return undefined;
+  }
+
+  /** Free space, or undefined where nobody can tell: that is no reason to let records wait. */
+  async #freeBytes(): Promise<number | undefined> {
+    const { files, directory, condition } = this.#options;
+    try {
+      const free = await files.freeBytes(directory);
+      condition.set("measure", undefined);
+      return free;
+    } catch (error) {
+      const problem = `Cannot read the free disk space of "${directory}": ${errorText(error)}`;
+      condition.set("measure", `${problem}; going on without the limit min_free_disk`);
+      return undefined;
+    }
+  }
+
+  #shortage(reason: DropReason): string {
+    const { directory, limits } = this.#options;
+    return reason === "max_bytes"
+      ? `Queue "${directory}" is full: max_bytes is ${limits.bytesMax}, its exporters lag behind`
+      : `Disk of queue "${directory}" is full: min_free_disk is ${limits.freeDiskBytesMin}`;
   }
 
   /** Removes the oldest segment; one after the other, so that no gap can be left by a crash. */
@@ -171,15 +194,15 @@ export class Retention {
   async #remove(reason: DropReason | undefined): Promise<boolean> {
     const segment = this.segments[0];
     if (segment === undefined) return false;
-    const { files, directory } = this.#options;
+    const { files, directory, condition } = this.#options;
     try {
       await files.remove(segment.path).catch((error) => {
         if (errorCode(error) !== "ENOENT") throw error;
       });
       await files.syncFolder(directory);
-      this.problem = undefined;
+      condition.set("remove", undefined);
     } catch (error) {
-      this.problem = `Cannot remove segment "${segment.path}": ${errorText(error)}`;
+      condition.set("remove", `Cannot remove segment "${segment.path}": ${errorText(error)}`);
       return false;
     }
     segment.gone = true;

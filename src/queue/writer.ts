@@ -3,6 +3,7 @@
 
 import type { Append } from "./append.ts";
 import { FramePacker } from "./codec.ts";
+import type { Condition } from "./condition.ts";
 import { errorCode, errorText } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { sealFrame } from "./frame.ts";
@@ -23,6 +24,7 @@ export interface WriterOptions {
   /** How long to wait before a full or failing disk is tried again. */
   readonly retryMs: number;
   readonly retention: Retention;
+  readonly condition: Condition;
   /** Called when records have become readable. */
   readonly onCommit: () => void;
 }
@@ -44,11 +46,7 @@ export class Writer {
   /** Whether the last segment may hold a frame that was not acknowledged, and no later one does. */
   #uncertain = false;
   #wake: () => void = () => {};
-  /** Whether appends wait for room or for the disk. */
-  blocked = false;
   lastSyncMs = 0;
-  /** What the disk last refused, until it worked again. */
-  problem: string | undefined;
 
   constructor(state: LogState, options: WriterOptions) {
     this.#state = state;
@@ -109,14 +107,16 @@ export class Writer {
         rejectAll(this.#waiting.take(this.#waiting.length), error);
       }
     }
+    // Those that waited may have left.
+    this.#options.condition.released();
     this.#running = undefined;
   }
 
   async #commitNext(): Promise<void> {
-    const { retention } = this.#options;
+    const { retention, condition } = this.#options;
     const wanted = this.#waiting.measure(this.#commitBytes);
     const room = await retention.makeRoom(wanted.bytes).catch((error) => {
-      this.problem = errorText(error);
+      condition.set("write", errorText(error));
       return "wait" as const;
     });
     if (room === "wait") return await this.#pause();
@@ -158,8 +158,7 @@ export class Writer {
     this.#state.next = first + count;
     this.#state.totals = totals;
     for (const waiting of group) mergePosition(this.#state.positions, waiting.position);
-    this.blocked = false;
-    this.problem = undefined;
+    this.#options.condition.committed();
     this.#acknowledge(group, first);
   }
 
@@ -214,21 +213,22 @@ export class Writer {
    * with the same sequence supersedes it.
    */
   async #failed(group: readonly Waiting[], error: unknown): Promise<void> {
-    this.problem = errorText(error);
+    const { condition, directory, retention } = this.#options;
+    condition.set("write", errorText(error));
     while (this.#uncertain && !this.#closing) {
       try {
         await this.roll();
       } catch (rollError) {
-        this.problem = errorText(rollError);
+        condition.set("write", errorText(rollError));
         if (!DISK_FULL.has(errorCode(rollError) ?? "")) {
           await this.#pause();
-        } else if (await this.#options.retention.free("disk_full").catch(() => "wait") !== "ok") {
+        } else if (await retention.free("disk_full").catch(() => "wait") !== "ok") {
           await this.#pause();
         }
       }
     }
     if (DISK_FULL.has(errorCode(error) ?? "") && !this.#closing) {
-      const freed = await this.#options.retention.free("disk_full").catch(() => "wait" as const);
+      const freed = await retention.free("disk_full").catch(() => "wait" as const);
       if (freed !== "full") {
         this.#waiting.putBack(group);
         if (freed === "wait") await this.#pause();
@@ -236,7 +236,7 @@ export class Writer {
       }
     }
     const failure = new QueueWriteError(
-      `Cannot append to queue "${this.#options.directory}": ${errorText(error)}`,
+      `Cannot append to queue "${directory}": ${errorText(error)}`,
       "CAIRN_QUEUE_WRITE",
       { cause: error },
     );
@@ -251,7 +251,7 @@ export class Writer {
 
   /** Waits for room, for a while, or for close; rejects what waits when the queue closes. */
   async #pause(): Promise<void> {
-    this.blocked = true;
+    this.#options.condition.blocked();
     if (!this.#closing) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, this.#options.retryMs);

@@ -2,7 +2,8 @@
 // over, not copied. The worker is started when first needed and ends when nothing comes for a while.
 
 import { Worker } from "node:worker_threads";
-import type { Runtime } from "../../plugins/sdk/index.ts";
+import { lockFolder } from "./deno-lock.ts";
+import type { HostRuntime } from "./runtime.ts";
 
 // A worker keeps about ten MiB resident; starting one takes some twenty milliseconds.
 const IDLE_MS = 10_000;
@@ -17,9 +18,13 @@ type Answer =
   | { readonly id: number; readonly error: string };
 
 /** What Deno does its own way. */
-export function createDenoRuntime(options: { readonly idleMs?: number } = {}): Runtime {
+export function createDenoRuntime(options: { readonly idleMs?: number } = {}): HostRuntime {
   const worker = new GzipWorker(options.idleMs ?? IDLE_MS);
-  return { name: "deno", gzip: (chunks, level = 6) => worker.gzip(chunks, level) };
+  return {
+    name: "deno",
+    gzip: (chunks, level = 6) => worker.gzip(chunks, level),
+    files: { lockFolder },
+  };
 }
 
 class GzipWorker {

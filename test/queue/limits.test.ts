@@ -2,7 +2,7 @@
 
 import t from "tap";
 import type { Files } from "../../src/queue/files.ts";
-import type { Dropped, Queue } from "../../src/queue/queue.ts";
+import type { Dropped, Queue, QueueState } from "../../src/queue/queue.ts";
 import { CALM } from "../crash/disk.ts";
 import { calmDisk, entries, openSmall, readAll } from "./small-queue.ts";
 
@@ -249,4 +249,53 @@ t.test("an append larger than the whole queue may hold is refused, not waited fo
     delivered: 1,
   });
   await t.rejects(queue.append({ entries: [large] }), { code: "CAIRN_QUEUE_FULL" });
+});
+
+t.test("free space that nobody can tell holds no append up, and is said", async (t) => {
+  const { files } = calmDisk();
+  let refused = true;
+  const states: QueueState[] = [];
+  const queue = await openSmall({
+    ...files,
+    freeBytes: (path) => {
+      if (refused) throw new Error("Requires sys access to statfs");
+      return files.freeBytes(path);
+    },
+  }, { freeDiskBytesMin: 1000, onState: (state) => states.push(state) });
+  await fill(queue, 1, 3);
+  t.equal(queue.counts().stored, 3);
+  t.match(queue.stats(), { blocked: false, problem: /statfs; going on without .*min_free_disk/ });
+  t.same(states, [{ blocked: false, problem: queue.stats().problem }], "said once");
+  refused = false;
+  // It is asked for again after some MiB.
+  const large = { ...entries(4, 4)[0]!, bytes: new Uint8Array(9 * 1024 * 1024) };
+  await queue.append({ entries: [large] });
+  t.equal(queue.stats().problem, undefined);
+  t.same(states[1], { blocked: false, problem: undefined });
+  await queue.close();
+});
+
+t.test("onState tells why appends wait, and when they no longer do", async (t) => {
+  const { disk, files } = calmDisk();
+  disk.free = 5000;
+  const states: QueueState[] = [];
+  const options = { freeDiskBytesMin: 10_000, retryMs: 1 };
+  const queue = await openSmall(files, { ...options, onState: (state) => states.push(state) });
+  const abort = new AbortController();
+  const aborted = queue.append({ entries: entries(1, 1), signal: abort.signal });
+  await until(() => queue.stats().blocked);
+  t.match(states.at(-1), { blocked: true, problem: /min_free_disk is 10000/ });
+  abort.abort(new Error("gone"));
+  await t.rejects(aborted, /gone/);
+  await until(() => !queue.stats().blocked);
+  t.same(states.at(-1), { blocked: false, problem: undefined }, "nobody waits any more");
+  const append = queue.append({ entries: entries(1, 1) });
+  await until(() => queue.stats().blocked);
+  const told = states.length;
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  t.equal(states.length, told, "not told with each attempt");
+  disk.free = 1 << 30;
+  await append;
+  t.same(states.at(-1), { blocked: false, problem: undefined });
+  await queue.close();
 });
