@@ -10,6 +10,7 @@ import type { Files } from "../queue/files.ts";
 import type { Cursor } from "../queue/cursor.ts";
 import { type Entry, Queue } from "../queue/queue.ts";
 import { contentId } from "./identity.ts";
+import { QueueWatch } from "./queue-watch.ts";
 
 /** What is said of a letter, apart from the input itself. */
 interface About {
@@ -76,14 +77,21 @@ const PAGE = { records: 256, bytes: 4 * 1024 * 1024 };
 /** The dead letters of one pipeline. */
 export class DeadLetters {
   readonly #queue: Queue;
+  readonly #watch: QueueWatch;
   readonly #kept: Cursor;
   readonly #agent: AgentIdentity;
   readonly #rawBytesMax: number;
   readonly #known = new LRUCache<string, true>({ max: KNOWN_MAX });
   readonly #inFlight = new Map<string, Promise<unknown>>();
 
-  private constructor(queue: Queue, kept: Cursor, options: DeadLettersOptions) {
+  private constructor(
+    queue: Queue,
+    watch: QueueWatch,
+    kept: Cursor,
+    options: DeadLettersOptions,
+  ) {
     this.#queue = queue;
+    this.#watch = watch;
     this.#kept = kept;
     this.#agent = options.agent;
     this.#rawBytesMax = Math.min(RAW_BYTES_MAX, Math.floor(options.bytesMax / 4));
@@ -92,6 +100,7 @@ export class DeadLetters {
   /** Opens or makes the folder; throws what Queue.open throws. */
   static async open(options: DeadLettersOptions): Promise<DeadLetters> {
     const { directory, bytesMax, freeDiskBytesMin, clock, log, files } = options;
+    const watch = new QueueWatch(log, { queue: "dead letters" });
     const queue = await Queue.open({
       directory,
       bytesMax,
@@ -104,9 +113,10 @@ export class DeadLetters {
       onDrop: ({ count, reason }) => {
         log.error("Dead letters dropped, the oldest first", { count, reason });
       },
+      onState: (state) => watch.changed(state),
     });
     // This cursor stays where it is: it holds the letters until they are purged.
-    const letters = new DeadLetters(queue, await queue.cursor("kept"), options);
+    const letters = new DeadLetters(queue, watch, await queue.cursor("kept"), options);
     for (const id of await queue.recentIds(KNOWN_MAX)) letters.#known.set(id, true);
     return letters;
   }
@@ -156,6 +166,7 @@ export class DeadLetters {
 
   /** Closes the folder. */
   close(): Promise<void> {
+    this.#watch.stop();
     return this.#queue.close();
   }
 

@@ -20,6 +20,7 @@ import { type DeliverOptions, Delivery, type DeliveryStatus } from "./deliver.ts
 import { fromEvents, messageOf } from "./draft.ts";
 import { createIntake } from "./intake.ts";
 import { OwnEvents } from "./own-events.ts";
+import { QueueWatch } from "./queue-watch.ts";
 
 /** What a pipeline is opened with. */
 export interface PipelineOptions {
@@ -51,6 +52,8 @@ export interface ExporterStatus extends DeliveryStatus {
 /** The books (promise P7) and how the parts are doing. */
 export interface PipelineStatus {
   readonly name: string;
+  /** Degraded while its queue has a problem: `queue.problem` says which. */
+  readonly state: "running" | "degraded";
   /** On disk: received = filtered + duplicate + rejected + stored. */
   readonly counts: Counts;
   /** Taken from receivers, outcome not known yet; not in `counts`. */
@@ -71,6 +74,7 @@ export class Pipeline {
   readonly name: string;
   readonly #options: PipelineOptions;
   readonly #queue: Queue;
+  readonly #watch: QueueWatch;
   readonly #deadLetters: DeadLetters;
   readonly #admission: Admission;
   readonly #ownEvents: OwnEvents;
@@ -80,6 +84,7 @@ export class Pipeline {
   private constructor(
     options: PipelineOptions,
     queue: Queue,
+    watch: QueueWatch,
     deadLetters: DeadLetters,
     window: DedupeWindow,
     ownEvents: OwnEvents,
@@ -88,6 +93,7 @@ export class Pipeline {
     this.name = name;
     this.#options = options;
     this.#queue = queue;
+    this.#watch = watch;
     this.#deadLetters = deadLetters;
     this.#ownEvents = ownEvents;
     this.#admission = new Admission({
@@ -118,12 +124,13 @@ export class Pipeline {
     });
     try {
       const ownEvents = new OwnEvents(name, clock);
-      const queue = await Queue.open(queueOptions(options, ownEvents));
+      const watch = new QueueWatch(log, { pipeline: name });
+      const queue = await Queue.open(queueOptions(options, ownEvents, watch));
       for (const message of queue.recovery.messages) log.warn(message);
       const entriesMax = options.dedupeEntriesMax ?? DEDUPE_ENTRIES_MAX;
       const window = new DedupeWindow(entriesMax);
       await queue.eachRecent(entriesMax, (record) => window.add(record));
-      return new Pipeline(options, queue, deadLetters, window, ownEvents);
+      return new Pipeline(options, queue, watch, deadLetters, window, ownEvents);
     } catch (error) {
       await deadLetters.close();
       throw error;
@@ -178,11 +185,13 @@ export class Pipeline {
   /** The books now. */
   status(): PipelineStatus {
     const next = this.#queue.nextSequence();
+    const queue = this.#queue.stats();
     return {
       name: this.name,
+      state: queue.blocked || queue.problem !== undefined ? "degraded" : "running",
       counts: this.#queue.counts(),
       inFlight: this.#admission.inFlight,
-      queue: this.#queue.stats(),
+      queue,
       recovery: this.#queue.recovery,
       deadLetters: this.#deadLetters.count(),
       exporters: [...this.#deliveries.values()].map((delivery) => {
@@ -195,6 +204,7 @@ export class Pipeline {
   async #stop(deadline: AbortSignal): Promise<void> {
     await Promise.all([...this.#deliveries.values()].map((delivery) => delivery.stop(deadline)));
     this.#ownEvents.close();
+    this.#watch.stop();
     // A queue that blocks would keep the door waiting: closing it turns those away who wait.
     const closed = this.#admission.close();
     await this.#queue.close();
@@ -209,7 +219,11 @@ export class Pipeline {
 }
 
 /** The queue's options; what befalls it becomes events of the agent's own. */
-function queueOptions(options: PipelineOptions, ownEvents: OwnEvents): QueueOptions {
+function queueOptions(
+  options: PipelineOptions,
+  ownEvents: OwnEvents,
+  watch: QueueWatch,
+): QueueOptions {
   const { name, directory, queue, clock, log, files } = options;
   const { segmentBytesMax = SEGMENT_BYTES_MAX, ...limits } = queue;
   return {
@@ -224,6 +238,7 @@ function queueOptions(options: PipelineOptions, ownEvents: OwnEvents): QueueOpti
       const facts = { first, last, count, reason, exporters: [...exporters] };
       ownEvents.add("DropRecords", `${first}-${last}`, facts);
     },
+    onState: (state) => watch.changed(state),
     onQuarantine: (found) => {
       const { offset, bytes, lost } = found;
       const facts = { segment: basename(found.segment), offset, bytes, lost };
