@@ -9,11 +9,12 @@ import type {
   Extension,
   Processor,
   Receiver,
-  Runtime,
 } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
 import { fanOut } from "../pipeline/intake.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
+import { realFiles } from "../queue/files.ts";
+import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
 import { type ControlServer, serveControl } from "./control.ts";
@@ -37,7 +38,7 @@ const START_GRACE_MS = 2000;
 export interface AgentOptions {
   readonly version: string;
   readonly logs: Logs;
-  readonly runtime: Runtime;
+  readonly runtime: HostRuntime;
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly clock?: () => number;
   /** Sources without a stored position are read from their beginning. */
@@ -210,6 +211,7 @@ class ConfiguredAgent implements Agent {
           log: this.#options.logs.of(pipeline.name),
           dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
           processors,
+          files: { ...realFiles, ...this.#options.runtime.files },
         }),
       );
     }

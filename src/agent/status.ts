@@ -40,9 +40,10 @@ function componentLine(component: ComponentStatus): string {
 function pipelineLines(pipeline: PipelineStatus): readonly string[] {
   const { name, counts, queue, deadLetters } = pipeline;
   const { received, stored, filtered, duplicate, rejected } = counts;
-  const blocked = queue.blocked ? ", full: receivers wait" : "";
+  const blocked = queue.blocked ? ", receivers wait" : "";
+  const why = queue.problem === undefined ? "" : `: ${queue.problem}`;
   return [
-    `pipeline ${name}`,
+    `pipeline ${name} ${pipeline.state}${why}`,
     `  received ${received} = stored ${stored} + filtered ${filtered} + duplicate ${duplicate} ` +
     `+ rejected ${rejected}`,
     `  queue ${queue.bytes} bytes in ${queue.segments} segments${blocked}; ` +
