@@ -28,6 +28,9 @@ export const CONFIG_OPTIONS = {
   },
 } as const satisfies Readonly<Record<string, Option>>;
 
+// More come from one mistake that repeats itself, or from a file that is no configuration.
+const PROBLEMS_MAX = 100;
+
 /** A resolution, and whether it came from the embedded default. */
 export type ReadConfiguration = Resolution & { readonly isDefault: boolean };
 
@@ -57,9 +60,11 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
 export function printProblems(resolution: Resolution, shell: Shell): void {
   const paint = (text: string, code: string) =>
     shell.error.isColoured ? `\x1b[${code}m${text}\x1b[0m` : text;
-  for (const problem of resolution.problems) {
+  for (const problem of resolution.problems.slice(0, PROBLEMS_MAX)) {
     shell.error.write(`${paint("error", "31")}: ${formatProblem(problem)}\n`);
   }
+  const more = resolution.problems.length - PROBLEMS_MAX;
+  if (more > 0) shell.error.write(`${paint("error", "31")}: ${more} problems more, not shown\n`);
   for (const warning of resolution.warnings) {
     shell.error.write(`${paint("warning", "33")}: ${formatProblem(warning)}\n`);
   }

@@ -1,14 +1,15 @@
 // The sources of a configuration, joined: every --config in order, then every --set. The only place
 // that reads the environment. A source is a name and a text, wherever the text came from.
 
-import { readFileSync, statSync } from "node:fs";
+import { Buffer, isUtf8 } from "node:buffer";
+import { closeSync, openSync, readSync } from "node:fs";
 import type { Environment } from "./expand.ts";
 import { type ConfigNode, emptyMap, type MapNode, merge } from "./node.ts";
 import type { Place, Problem } from "./problem.ts";
 import { parseYaml } from "./yaml.ts";
 
 // A configuration is written by people; more is a mistaken file name.
-const SOURCE_BYTES_MAX = 4 * 1024 * 1024;
+const SOURCE_BYTES_MAX = 1024 * 1024;
 
 /** One text of configuration. */
 export interface ConfigSource {
@@ -101,11 +102,27 @@ function parseSet(text: string, rank: number, environment: Environment) {
 
 function readText(path: string): string {
   try {
-    const { size } = statSync(path);
-    if (size > SOURCE_BYTES_MAX) throw new Error(`larger than ${SOURCE_BYTES_MAX} bytes`);
-    return readFileSync(path, "utf8");
+    const bytes = readBytes(path);
+    if (!isUtf8(bytes)) throw new Error("not UTF-8 text");
+    return bytes.toString();
   } catch (error) {
     throw new Error(reason(error), { cause: error });
+  }
+}
+
+/** Never more than the limit: a pipe or a device does not tell its size. */
+function readBytes(path: string): Buffer {
+  const file = openSync(path, "r");
+  try {
+    const bytes = Buffer.alloc(SOURCE_BYTES_MAX + 1);
+    let length = 0;
+    for (let read = -1; read !== 0; length += read) {
+      read = readSync(file, bytes, length, bytes.length - length, null);
+    }
+    if (length > SOURCE_BYTES_MAX) throw new Error(`larger than ${SOURCE_BYTES_MAX} bytes`);
+    return bytes.subarray(0, length);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Document, Node, Pair, Scalar as YamlScalar } from "yaml";
 import { type Environment, expand } from "./expand.ts";
 import type { ConfigNode, ListNode, MapNode, Scalar, ScalarNode } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
+import { findExcess } from "./token-limit.ts";
 
 // A real configuration has hundreds of values; an alias that multiplies itself would have billions.
 const NODES_MAX = 100_000;
@@ -41,6 +42,14 @@ export function parseYaml(
     };
   };
   const path = within.path ?? [];
+  const excess = findExcess(text);
+  if (excess !== undefined) {
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", end + 1)) {
+      lines.addNewLine(end + 1);
+    }
+    const { offset, problem } = excess;
+    return { problems: [{ at: placeAt(offset), path: formatPath(path), problem }] };
+  }
   let document: Document.Parsed;
   try {
     document = parseDocument(text, {
@@ -76,6 +85,7 @@ function wording(
   if (code === "MULTIPLE_DOCS") {
     return { problem: "More than one document in a file", fix: "use --config more than once" };
   }
+  if (code === "RESOURCE_EXHAUSTION") return { problem: "Nested too deeply" };
   const [first = ""] = message.split("\n");
   const problem = `Not valid YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`;
   const isBareReference = /[[{,].*[^"'$]\$\{/.test(line);
@@ -143,6 +153,11 @@ class TreeBuilder {
       const name = typeof key.value === "string" ? key.value : key.source ?? String(key.value);
       if (entries.has(name)) {
         this.#report(keyAt, [...path, name], "Key stands twice in this map", "keep one");
+      }
+      if (name === "<<") {
+        const fix = "alias the whole value, or lay files over each other: --config A --config B";
+        this.#report(keyAt, path, "Merge key: YAML 1.2 has none", fix);
+        continue;
       }
       entries.set(name, { at: keyAt, node: this.#convert(value, [...path, name], keyOffset) });
     }
