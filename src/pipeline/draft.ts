@@ -91,7 +91,7 @@ export function fromRecords(
 }
 
 /**
- * Drafts of record objects: checked, then each written as JSON once, one behind the other in memory.
+ * Drafts of record objects: each checked and written as JSON once, one behind the other in memory.
  * The agent's own are cut to CloudTrail's limits.
  */
 export function serialize(
@@ -107,8 +107,8 @@ export function serialize(
     try {
       let bytes = slab.write(JSON.stringify(record));
       if (own && bytes.length > SHORT_RECORD_BYTES) {
-        const trimmed = trim(record);
-        if (trimmed !== record) bytes = slab.write(JSON.stringify(record = trimmed));
+        record = trim(record);
+        bytes = slab.write(JSON.stringify(record));
       }
       const { length } = bytes;
       const reason = length > STORED_BYTES_MAX ? tooLong(length) : validate(record, length);

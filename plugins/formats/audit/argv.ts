@@ -5,6 +5,9 @@ import { Buffer } from "node:buffer";
 import type { AuditRecord } from "./parse.ts";
 import { bytesToText, isUpperHex } from "./text.ts";
 
+/** By argument, then by part. */
+type Parts = Map<number, Map<number, string>>;
+
 /** Name of an argument, `a12`, or of a part of one, `a12[3]`. */
 export const ARGUMENT = /^a(\d{1,7})(?:\[(\d{1,7})\])?$/;
 
@@ -14,26 +17,8 @@ export const ARGUMENT = /^a(\d{1,7})(?:\[(\d{1,7})\])?$/;
  */
 export function argumentsOf(records: readonly AuditRecord[]): (string | null)[] {
   const whole = new Map<number, string>();
-  const parts = new Map<number, Map<number, string>>();
-  for (const record of records) {
-    if (record.type !== "EXECVE") continue;
-    const { names, values } = record.fields;
-    for (let i = 0; i < values.length; i++) {
-      const key = names[i]!;
-      const value = values[i];
-      if (value === undefined) continue;
-      const match = ARGUMENT.exec(key);
-      if (match === null) continue;
-      const index = Number(match[1]);
-      if (match[2] === undefined) {
-        if (!whole.has(index)) whole.set(index, value);
-        continue;
-      }
-      let list = parts.get(index);
-      if (list === undefined) parts.set(index, list = new Map());
-      list.set(Number(match[2]), value);
-    }
-  }
+  const parts: Parts = new Map();
+  for (const record of records) if (record.type === "EXECVE") collect(record, whole, parts);
   for (const [index, list] of parts) whole.set(index, joinParts(list));
   const indexes = [...whole.keys()].sort((a, b) => a - b);
   const found: (string | null)[] = [];
@@ -43,6 +28,23 @@ export function argumentsOf(records: readonly AuditRecord[]): (string | null)[] 
     found.push(whole.get(index)!);
   }
   return found;
+}
+
+function collect(record: AuditRecord, whole: Map<number, string>, parts: Parts): void {
+  const { names, values } = record.fields;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    const match = value === undefined ? null : ARGUMENT.exec(names[i]!);
+    if (value === undefined || match === null) continue;
+    const index = Number(match[1]);
+    if (match[2] === undefined) {
+      if (!whole.has(index)) whole.set(index, value);
+      continue;
+    }
+    let list = parts.get(index);
+    if (list === undefined) parts.set(index, list = new Map());
+    list.set(Number(match[2]), value);
+  }
 }
 
 /** Joins bytes before reading them as text: a character may lie across two parts. */
