@@ -8,6 +8,7 @@ import { startDeadline } from "../agent/deadline.ts";
 import { detectSources } from "../agent/detect.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { detectRuntime } from "../runtime/runtime.ts";
+import { endSmallStart } from "../runtime/small-start.ts";
 import { createLogs, type Logs } from "../telemetry/logs.ts";
 import { VERSION } from "../version.ts";
 import type { Command, Shell } from "./command.ts";
@@ -83,6 +84,7 @@ async function runAgent(config: ResolvedConfig, running: Running): Promise<numbe
   try {
     await Promise.race([agent.start(), stopEarly, guard.broken]);
     guard.survive();
+    endSmallStart();
     if (!stop.aborted) {
       log.info("Running", { data_dir: absolute(config.dataDir), pid: process.pid });
     }
@@ -133,15 +135,22 @@ function destinations(config: ResolvedConfig): readonly string[] {
   });
 }
 
+// One key press may come as two signals: from the terminal to the whole group, and again from a
+// parent that passes it on, as `deno task` does.
+const SAME_SIGNAL_MS = 300;
+
 /** First signal: abort, for an orderly stop. Second: end at once; the queue is made for that. */
 function listenForStop(shell: Shell, logs: Logs): { signal: AbortSignal; close: () => void } {
   const controller = new AbortController();
   const log = logs.of("agent");
+  let firstAt = Number.NEGATIVE_INFINITY;
   const close = shell.onSignal((name) => {
     if (controller.signal.aborted) {
+      if (performance.now() - firstAt < SAME_SIGNAL_MS) return;
       log.warn(`Ended at once by a second ${name}; the queue is intact`);
       shell.exit(name === "SIGINT" ? EXIT.interrupted : EXIT.terminated);
     }
+    firstAt = performance.now();
     log.info(`Stopping in order after ${name}; a second one ends at once`);
     controller.abort(new Error(`stopped by ${name}`));
   });
