@@ -30,8 +30,8 @@ function taskPermissions(folder: string): string[] {
   const { tasks } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8")) as {
     tasks: { start: string };
   };
-  return tasks.start.split(/[\s']+/).filter((word) => /^--(allow|no-prompt)/.test(word))
-    .map((word) => word.replaceAll('"', "").replace("$PWD", folder));
+  return tasks.start.split(/[\s'"]+/).filter((word) => /^--(allow|no-prompt)/.test(word))
+    .map((word) => word.replace("$PWD", folder));
 }
 
 function commandOf(kind: Kind, folder: string): string[] {
