@@ -28,6 +28,7 @@ export interface Limits {
   readonly overflow: "block" | "drop_oldest";
 }
 
+/** What retention needs of its queue. */
 export interface RetentionOptions {
   readonly files: Files;
   readonly directory: string;

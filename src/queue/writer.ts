@@ -16,6 +16,7 @@ import { rejectAll, settle, WaitingList } from "./waiting.ts";
 import type { Waiting } from "./waiting.ts";
 import { closedError, QueueWriteError, tooLarge } from "./write-error.ts";
 
+/** What a writer needs of its queue. */
 export interface WriterOptions {
   readonly files: Files;
   readonly directory: string;

@@ -10,8 +10,8 @@ interface FolderOpener {
 }
 
 /**
- * Locks a folder until the function it resolves with is called or the process ends, however it ends;
- * undefined while another has it. Rejects where the file system knows no such locks.
+ * Locks a folder until the function it resolves with is called or the process ends, however it
+ * ends; undefined while another has it. Rejects where the file system knows no such locks.
  */
 export async function lockFolder(path: string): Promise<(() => void) | undefined> {
   const { Deno } = globalThis as unknown as { readonly Deno: FolderOpener };
