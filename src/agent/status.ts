@@ -41,9 +41,9 @@ function pipelineLines(pipeline: PipelineStatus): readonly string[] {
   const { name, counts, queue, deadLetters } = pipeline;
   const { received, stored, filtered, duplicate, rejected } = counts;
   const blocked = queue.blocked ? ", receivers wait" : "";
-  const why = queue.problem === undefined ? "" : `: ${queue.problem}`;
+  const state = pipeline.state === "running" ? "" : ` ${pipeline.state}: ${queue.problem}`;
   return [
-    `pipeline ${name} ${pipeline.state}${why}`,
+    `pipeline ${name}${state}`,
     `  received ${received} = stored ${stored} + filtered ${filtered} + duplicate ${duplicate} ` +
     `+ rejected ${rejected}`,
     `  queue ${queue.bytes} bytes in ${queue.segments} segments${blocked}; ` +

@@ -188,7 +188,7 @@ export class Pipeline {
     const queue = this.#queue.stats();
     return {
       name: this.name,
-      state: queue.blocked || queue.problem !== undefined ? "degraded" : "running",
+      state: queue.problem === undefined ? "running" : "degraded",
       counts: this.#queue.counts(),
       inFlight: this.#admission.inFlight,
       queue,
