@@ -1,6 +1,8 @@
 // Splits the blocks of a byte stream into lines by index, without strings or copies. Followed files
 // pass through here on their way to a format.
 
+import { Buffer } from "node:buffer";
+
 /** Takes what a LineSplitter finds; answers false when it wants no more for now. */
 export interface LineTaker {
   /** A line without its line end, never empty. `offset` is that of its first byte. */
@@ -41,6 +43,8 @@ export class LineSplitter {
    * end yet. Then those bytes have to come again, with more behind them.
    */
   split(bytes: Uint8Array, from: number, base: number, taker: LineTaker): number {
+    // As a Buffer: Node searches one several times faster than a plain array of the same bytes.
+    const search = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = from;
     while (at < bytes.length) {
       if (bytes[at] === 0 && this.#rest === undefined) {
@@ -50,7 +54,7 @@ export class LineSplitter {
         continue;
       }
       this.#nul = false;
-      const end = bytes.indexOf(LF, at);
+      const end = search.indexOf(LF, at);
       if (end < 0) return this.#unfinished(bytes, at, base, taker);
       const more = this.#finished(bytes, at, end, base, taker);
       at = end + 1;

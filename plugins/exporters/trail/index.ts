@@ -22,6 +22,10 @@ import { planFiles, type PlannedFile, type TrailPlace } from "./plan.ts";
 const FILE_MODE = 0o640;
 const FOLDER_MODE = 0o750;
 
+const BATCH_BYTES = 4 * 1024 * 1024;
+// A batch's text: its records, and the few bytes around and between them.
+const TEXT_BYTES = BATCH_BYTES + 64 * 1024;
+
 const KNOWN_FOLDERS_MAX = 10_000;
 
 export default defineExporter({
@@ -29,9 +33,10 @@ export default defineExporter({
   stability: "beta",
   summary: "CloudTrail log files in a folder, laid out and named as CloudTrail does in a bucket",
   config,
-  // One batch is held three times for a moment (read, joined, compressed), so 8 MiB keeps the agent
-  // small; a minute is as fresh as files need to be and leaves few small ones on a quiet host.
-  batch: { maxRecords: 10_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 60_000 },
+  // One batch is held three times for a moment (read, joined, compressed), and the next one is read
+  // ahead, so 4 MiB keeps the agent small; gzip gains nothing by more. A minute is as fresh as files
+  // need to be and leaves few small ones on a quiet host.
+  batch: { maxRecords: 10_000, maxBytes: BATCH_BYTES, maxAgeMs: 60_000 },
   create: (options, context) => new TrailExporter(options, context),
 });
 
@@ -42,6 +47,8 @@ class TrailExporter implements Exporter {
   readonly #temporary: string;
   /** Folders of this trail whose names are on the disk. */
   readonly #folders = new Set<string>();
+  /** Where the text of a log file is put together; kept between files. */
+  #room: Uint8Array | undefined;
   #host: Host | undefined;
 
   constructor(options: TrailConfig, context: ComponentContext) {
@@ -106,8 +113,7 @@ class TrailExporter implements Exporter {
         // Written before a crash, perhaps without its name having reached the disk.
         return await atomicFileCalls.syncFolder(dirname(path));
       }
-      const text = logFileText(file.records);
-      const gzip = await this.#context.runtime.gzip([text], this.#config.compression_level);
+      const gzip = await this.#compress(file);
       signal.throwIfAborted();
       await this.#makeFolders(dirname(path));
       const temporaryPath = join(this.#temporary, file.key.replaceAll("/", "+").slice(-200));
@@ -120,6 +126,17 @@ class TrailExporter implements Exporter {
       this.#host?.report("degraded", problem.message);
       throw problem;
     }
+  }
+
+  async #compress(file: PlannedFile): Promise<Uint8Array> {
+    // Used again, for so large an array would wait for the garbage collector with each file; and not
+    // at hand meanwhile, for an export that was given up may still be compressing.
+    const room = this.#room ?? new Uint8Array(TEXT_BYTES);
+    this.#room = undefined;
+    const text = logFileText(file.records, room);
+    const gzip = await this.#context.runtime.gzip([text], this.#config.compression_level);
+    this.#room = room;
+    return gzip;
   }
 
   /** Days and regions add folders all the time: those made long ago need not be remembered. */

@@ -121,12 +121,21 @@ export function logFileBytes(records: number, bytes: number): number {
   return HEAD.length + TAIL.length + bytes + Math.max(0, records - 1);
 }
 
-/** A log file's text: `{"Records":[…]}` around the records' own bytes, which are not looked at. */
-export function logFileText(records: readonly { readonly bytes: Uint8Array }[]): Uint8Array {
+/**
+ * A log file's text: `{"Records":[…]}` around the records' own bytes, which are not looked at. It is
+ * written into `room` where that is large enough, else into memory of its own.
+ */
+export function logFileText(
+  records: readonly { readonly bytes: Uint8Array }[],
+  room?: Uint8Array,
+): Uint8Array {
   let bytes = 0;
   for (let i = 0; i < records.length; i++) bytes += records[i]!.bytes.length;
+  const length = logFileBytes(records.length, bytes);
   // Every byte is written below, so it need not be zero before.
-  const text = Buffer.allocUnsafeSlow(logFileBytes(records.length, bytes));
+  const text = room !== undefined && room.length >= length
+    ? room.subarray(0, length)
+    : Buffer.allocUnsafeSlow(length);
   text.set(HEAD);
   let at = HEAD.length;
   for (let i = 0; i < records.length; i++) {

@@ -1,7 +1,7 @@
 // One record's text to a record: parsed to be looked at, while its bytes travel on as they came.
 // Takes the envelopes off that CloudTrail's records come in outside log files.
 
-import { Buffer, isUtf8 } from "node:buffer";
+import { Buffer, isAscii, isUtf8 } from "node:buffer";
 import { RejectedInput } from "../errors.ts";
 import type { CloudTrailRecord } from "./record.ts";
 import { memberSpan } from "./json-text.ts";
@@ -20,10 +20,12 @@ export interface ParsedRecord {
  * CloudTrail's in all its fields is for validateRecord to say. Throws RejectedInput.
  */
 export function parseRecord(bytes: Uint8Array): ParsedRecord {
-  const value = parseJson(bytes);
+  const text = textOf(bytes);
+  const value = parseJson(text);
   if (!isObject(value)) throw new RejectedInput("Record is not a JSON object");
-  if (depthExceeds(value, SPLIT_LIMITS.depthMax)) {
-    throw new RejectedInput(`Record nests deeper than ${SPLIT_LIMITS.depthMax} levels`);
+  const { depthMax } = SPLIT_LIMITS;
+  if (opensMore(text, depthMax) && depthExceeds(value, depthMax)) {
+    throw new RejectedInput(`Record nests deeper than ${depthMax} levels`);
   }
   if (value.eventVersion !== undefined) return { record: value as CloudTrailRecord, bytes };
   if (typeof value["detail-type"] === "string" && isObject(value.detail)) {
@@ -36,10 +38,16 @@ export function parseRecord(bytes: Uint8Array): ParsedRecord {
   return { record: value as CloudTrailRecord, bytes };
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+function textOf(bytes: Uint8Array): string {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // Nearly all records are ASCII, and then no byte has to be decoded.
+  if (isAscii(buffer)) return buffer.toString("latin1");
   // Bytes that are no UTF-8 would be read as something else than what is then delivered.
-  if (!isUtf8(bytes)) throw new RejectedInput("Record is not UTF-8");
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+  if (!isUtf8(buffer)) throw new RejectedInput("Record is not UTF-8");
+  return buffer.toString();
+}
+
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -50,6 +58,21 @@ function parseJson(bytes: Uint8Array): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * True where the text opens more objects and lists than `levels`, be it inside strings: without so
+ * many it cannot nest deeper. Far cheaper than walking the value, which few records then need.
+ */
+function opensMore(text: string, levels: number): boolean {
+  let left = levels;
+  for (let at = text.indexOf("{"); at >= 0; at = text.indexOf("{", at + 1)) {
+    if (--left < 0) return true;
+  }
+  for (let at = text.indexOf("["); at >= 0; at = text.indexOf("[", at + 1)) {
+    if (--left < 0) return true;
+  }
+  return false;
 }
 
 /** True where objects and lists nest deeper than `levels`; stops looking there. */
