@@ -292,7 +292,10 @@ t.test("a dead exporter delays nobody", async (t) => {
   await pipeline.addExporter("sink", sink, quick());
   pipeline.start();
   await fill(pipeline, 1, 100);
-  await until(() => pipeline.status().exporters[1]!.delivered === 100);
+  await until(() => {
+    const [first, second] = pipeline.status().exporters;
+    return second!.delivered === 100 && first!.lastError !== undefined;
+  });
   t.match(books(t, pipeline), { delivered: 0, queued: 100, state: "degraded", lastError: "Dead" });
   await pipeline.stop(noPatience());
 });
