@@ -3,7 +3,7 @@
 
 import process from "node:process";
 import type { Output, Shell } from "./cli/command.ts";
-import { runProgram } from "./cli/program.ts";
+import { beginSmallStart } from "./runtime/small-start.ts";
 
 function output(stream: NodeJS.WriteStream): Output {
   // A reader that went away (`cairn schema | head`) is no failure of ours.
@@ -32,6 +32,9 @@ const shell: Shell = {
   },
   exit: (code) => process.exit(code),
 };
+
+beginSmallStart();
+const { runProgram } = await import("./cli/program.ts");
 
 // At once: a component left behind at the deadline must not keep the process.
 process.exit(await runProgram(process.argv.slice(2), shell));

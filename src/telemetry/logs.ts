@@ -1,9 +1,8 @@
-// The agent's own log, through the OpenTelemetry Logs SDK: every line is a log record. Written to
-// one stream, readable on a terminal and as JSON lines elsewhere.
+// The agent's own log: every line is a record with the members of an OpenTelemetry log record,
+// written to one stream, readable on a terminal and as JSON lines elsewhere. The OpenTelemetry Logs
+// SDK comes in where records are also sent over OTLP: loading it for lines alone costs an idle agent
+// more memory than its whole configuration does.
 
-import { SeverityNumber } from "@opentelemetry/api-logs";
-import { LoggerProvider } from "@opentelemetry/sdk-logs";
-import type { LogRecordProcessor, SdkLogRecord } from "@opentelemetry/sdk-logs";
 import type { Log, LogAttributes } from "../../plugins/sdk/index.ts";
 
 /** The levels, least important first. */
@@ -32,12 +31,17 @@ export interface Logs {
   close(): Promise<void>;
 }
 
-const SEVERITY = {
-  debug: SeverityNumber.DEBUG,
-  info: SeverityNumber.INFO,
-  warn: SeverityNumber.WARN,
-  error: SeverityNumber.ERROR,
-} as const;
+/** A line before it is written. */
+interface LogRecord {
+  readonly timeMs: number;
+  readonly level: LogLevel;
+  readonly scope: string;
+  readonly body: string;
+  readonly attributes: LogAttributes;
+}
+
+// OpenTelemetry's severity numbers.
+const SEVERITY = { debug: 5, info: 9, warn: 13, error: 17 } as const;
 
 const COLOUR: Readonly<Record<string, string>> = {
   debug: "\x1b[2m",
@@ -46,16 +50,14 @@ const COLOUR: Readonly<Record<string, string>> = {
 };
 
 /** Opens the log. Lines below the level cost a comparison. */
-export function createLogs(options: LogOptions): Logs {
-  const provider = new LoggerProvider({ processors: [lineWriter(options)] });
-  const least = SEVERITY[options.level];
+export function createLogs({ level: least, stream, readable, colour = false }: LogOptions): Logs {
+  const format = readable ? (record: LogRecord) => readableLine(record, colour) : jsonLine;
   return {
-    of(id) {
-      const logger = provider.getLogger(id);
-      const write = (level: LogLevel) => (message: string, attributes?: LogAttributes) => {
-        const severityNumber = SEVERITY[level];
-        if (severityNumber < least) return;
-        logger.emit({ severityNumber, severityText: level, body: message, attributes });
+    of(scope) {
+      const write = (level: LogLevel) => (body: string, attributes: LogAttributes = {}) => {
+        if (SEVERITY[level] < SEVERITY[least]) return;
+        // At once: a line about a failure must be out before the process is.
+        stream.write(format({ timeMs: Date.now(), level, scope, body, attributes }));
       };
       return {
         debug: write("debug"),
@@ -64,45 +66,28 @@ export function createLogs(options: LogOptions): Logs {
         error: write("error"),
       };
     },
-    close: () => provider.shutdown(),
+    close: () => Promise.resolve(),
   };
 }
 
-/** Writes each record at once: a line about a failure must be out before the process is. */
-function lineWriter({ stream, readable, colour = false }: LogOptions): LogRecordProcessor {
-  const format = readable ? (record: SdkLogRecord) => readableLine(record, colour) : jsonLine;
-  return {
-    onEmit: (record) => void stream.write(format(record)),
-    forceFlush: () => Promise.resolve(),
-    shutdown: () => Promise.resolve(),
-  };
-}
-
-function timeOf(record: SdkLogRecord): string {
-  const [seconds, nanoseconds] = record.hrTime;
-  return new Date(seconds * 1000 + nanoseconds / 1e6).toISOString();
-}
-
-function readableLine(record: SdkLogRecord, colour: boolean): string {
-  const level = record.severityText ?? "info";
+function readableLine(record: LogRecord, colour: boolean): string {
+  const { level, scope, body } = record;
   const word = level.toUpperCase().padEnd(5);
   const paint = colour ? COLOUR[level] : undefined;
   const shown = paint === undefined ? word : `${paint}${word}\x1b[0m`;
   const attributes = Object.entries(record.attributes)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => ` ${key}=${typeof value === "string" ? quote(value) : value}`);
-  const { name } = record.instrumentationScope;
-  const message = oneLine(String(record.body));
-  return `${timeOf(record).slice(11, 23)} ${shown} ${name}: ${message}${attributes.join("")}\n`;
+  const time = new Date(record.timeMs).toISOString().slice(11, 23);
+  return `${time} ${shown} ${scope}: ${oneLine(body)}${attributes.join("")}\n`;
 }
 
-function jsonLine(record: SdkLogRecord): string {
-  const { attributes } = record;
+function jsonLine({ timeMs, level, scope, body, attributes }: LogRecord): string {
   const line = {
-    time: timeOf(record),
-    level: record.severityText,
-    component: record.instrumentationScope.name,
-    message: record.body,
+    time: new Date(timeMs).toISOString(),
+    level,
+    component: scope,
+    message: body,
     ...(Object.keys(attributes).length > 0 && { attributes }),
   };
   return `${JSON.stringify(line)}\n`;
