@@ -16,7 +16,10 @@ export interface StoredRecord {
   readonly region: string;
   /** eventCategory; "Management" where the record has none. */
   readonly category: string;
-  /** The record's JSON text on one line, UTF-8, as it is delivered. Not to be changed. */
+  /**
+   * The record's JSON text on one line, UTF-8, as it is delivered. Not to be changed. Lent until the
+   * export has settled: then the memory is taken back, and a view of it is empty.
+   */
   readonly bytes: Uint8Array;
   /** The record itself, parsed from `bytes` when first asked for. */
   readonly record: CloudTrailRecord;

@@ -139,6 +139,7 @@ export class Delivery {
       // Given up: the plan stays recorded, and is the first thing after the next start.
       if (dead === undefined) return;
       state = afterBatch(state, batch, dead);
+      this.#parts.cursor.release(state.position);
       // Saved together with the next plan where there is one already.
       unsaved = ahead.batch !== undefined && ahead.batch.records.length > 0;
       if (!unsaved && !await this.#save(state)) return;

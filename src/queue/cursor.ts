@@ -51,6 +51,11 @@ export interface Cursor {
     limit: { readonly records: number; readonly bytes: number },
     signal?: AbortSignal,
   ): Promise<ReadResult>;
+  /**
+   * Takes back the memory of all records read so far before a sequence: their `bytes` may be empty
+   * from then on. Nothing is lost by it: read again, they are there again.
+   */
+  release(sequence: number): void;
   /** Resolves when a record with that sequence is there to be read. */
   wait(sequence: number, signal: AbortSignal): Promise<void>;
 }
@@ -103,6 +108,10 @@ export class QueueCursor implements Cursor {
     const read = this.#reading.then(() => this.#reader.read(from, limit, signal));
     this.#reading = read.catch(() => this.#reader.close());
     return read;
+  }
+
+  release(sequence: number): void {
+    this.#reader.release(sequence);
   }
 
   wait(sequence: number, signal: AbortSignal): Promise<void> {

@@ -6,9 +6,13 @@ import { readBytes } from "./files.ts";
 import type { OpenFile } from "./files.ts";
 import { FRAME_HEADER_BYTES, FRAME_MAGIC, frameIsWhole, readFrameHeader } from "./frame.ts";
 import type { FrameHeader } from "./frame.ts";
+import type { ReadBlocks } from "./read-blocks.ts";
 
 /** Bytes read at once: enough to make the call cheap, little enough to keep several cursors. */
 const BLOCK_BYTES = 512 * 1024;
+
+/** Frames of one writer differ by less than a sixteenth, mostly. */
+const LIKE_SHIFT = 4;
 
 const MAGIC_BYTES = Buffer.alloc(4);
 MAGIC_BYTES.writeUInt32BE(FRAME_MAGIC);
@@ -30,13 +34,17 @@ export interface Damage {
 export class FrameReader {
   readonly #file: OpenFile;
   readonly #ordinal: number;
+  readonly #blocks: ReadBlocks | undefined;
   #offset: number;
   #block: Buffer = Buffer.alloc(0);
   #blockOffset = 0;
+  /** A block of this size most likely holds the next frame: it is about as long as the last one. */
+  #expected = 0;
 
-  /** Starts at a frame's first byte. */
-  constructor(file: OpenFile, ordinal: number, offset: number) {
+  /** Starts at a frame's first byte. Without `blocks`, all memory is left to the collector. */
+  constructor(file: OpenFile, ordinal: number, offset: number, blocks?: ReadBlocks) {
     this.#file = file;
+    this.#blocks = blocks;
     this.#ordinal = ordinal;
     this.#offset = offset;
   }
@@ -52,6 +60,7 @@ export class FrameReader {
     const frame = await this.#frameAt(this.#offset, limit);
     if (frame !== undefined) {
       this.#offset += frame.bytes;
+      this.#expected = frame.bytes + (frame.bytes >> LIKE_SHIFT);
       return frame;
     }
     const offset = this.#offset;
@@ -92,9 +101,13 @@ export class FrameReader {
     const wanted = Math.min(length, limit - offset);
     const at = offset - this.#blockOffset;
     if (at < 0 || at + wanted > this.#block.length) {
-      const size = Math.min(Math.max(BLOCK_BYTES, wanted), limit - offset);
-      // A new block each time: the records handed out are views of the old one.
-      this.#block = await readBytes(this.#file, Buffer.allocUnsafeSlow(size), offset);
+      const size = Math.min(Math.max(BLOCK_BYTES, this.#expected, wanted), limit - offset);
+      // Another block each time: the records handed out are views of the old one.
+      const block = this.#blocks?.take(size) ?? Buffer.allocUnsafeSlow(size);
+      // What is at hand of it need not be read again: the bytes before a limit do not change.
+      const known = at >= 0 && at < this.#block.length ? this.#block.copy(block, 0, at) : 0;
+      const read = await readBytes(this.#file, block.subarray(known), offset + known);
+      this.#block = block.subarray(0, known + read.length);
       this.#blockOffset = offset;
       return this.#block.subarray(0, wanted);
     }

@@ -8,6 +8,7 @@ import type { Files, OpenFile } from "./files.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Damage, FoundFrame } from "./frame-reader.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { ReadBlocks } from "./read-blocks.ts";
 import { closeQuietly } from "./retention.ts";
 import type { Retention } from "./retention.ts";
 import type { Segment } from "./segment.ts";
@@ -43,6 +44,7 @@ export class RecordReader {
   #reached = 0;
   #damages: Damage[] = [];
   #records: readonly StoredRecord[] = [];
+  readonly #blocks = new ReadBlocks();
 
   constructor(source: Source) {
     this.#source = source;
@@ -68,6 +70,11 @@ export class RecordReader {
       else await this.#advance(place);
     }
     return { records: place.records, next: place.next, lost: place.lost };
+  }
+
+  /** Takes back the memory of the records before a sequence; see Cursor.release. */
+  release(sequence: number): void {
+    this.#blocks.release(sequence);
   }
 
   /** Closes the file it reads. */
@@ -130,6 +137,7 @@ export class RecordReader {
     if (wanted) {
       try {
         records = unpackFrame(frame.payload, sequence, count).records;
+        this.#blocks.hold(sequence + count - 1);
       } catch {
         this.#damages.push({ kind: "damage", offset, bytes });
         return;
@@ -155,7 +163,7 @@ export class RecordReader {
       }
     }
     this.#segment = segment;
-    this.#frames = new FrameReader(this.#file, segment.ordinal, segment.start);
+    this.#frames = new FrameReader(this.#file, segment.ordinal, segment.start, this.#blocks);
     this.#reached = segment.base;
     this.#damages = [];
     return true;
