@@ -1,12 +1,23 @@
 // Deno: its zlib works on the calling thread, so gzip goes to a worker, which gets the bytes handed
 // over, not copied. The worker is started when first needed and ends when nothing comes for a while.
+// It is a web worker: node:worker_threads takes twenty times as long to hand the bytes over there.
 
-import { Worker } from "node:worker_threads";
 import { lockFolder } from "./deno-lock.ts";
 import type { HostRuntime } from "./runtime.ts";
 
-// A worker keeps about ten MiB resident; starting one takes some twenty milliseconds.
-const IDLE_MS = 10_000;
+// A worker keeps about ten MiB resident and the process alive; starting one takes some twenty
+// milliseconds.
+const IDLE_MS = 1000;
+
+/** What of the web's Worker is used here; Node's types do not know it. */
+interface WebWorker {
+  onmessage: ((event: { readonly data: Answer }) => void) | null;
+  onerror: ((event: { readonly message: string; preventDefault(): void }) => void) | null;
+  postMessage(message: unknown, transfer: readonly ArrayBuffer[]): void;
+  terminate(): void;
+}
+
+type WebWorkerClass = new (url: URL, options: { readonly type: "module" }) => WebWorker;
 
 interface Job {
   readonly resolve: (bytes: Uint8Array) => void;
@@ -30,7 +41,7 @@ export function createDenoRuntime(options: { readonly idleMs?: number } = {}): H
 class GzipWorker {
   readonly #idleMs: number;
   readonly #jobs = new Map<number, Job>();
-  #worker: Worker | undefined;
+  #worker: WebWorker | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
   #lastId = 0;
 
@@ -41,7 +52,6 @@ class GzipWorker {
   gzip(chunks: readonly Uint8Array[], level: number): Promise<Uint8Array> {
     clearTimeout(this.#idle);
     const worker = this.#worker ??= this.#start();
-    worker.ref();
     const joined = join(chunks);
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
@@ -50,11 +60,15 @@ class GzipWorker {
     });
   }
 
-  #start(): Worker {
-    const worker = new Worker(new URL("./gzip-worker.ts", import.meta.url));
-    worker.on("message", (answer: Answer) => this.#settle(answer));
-    worker.on("error", (error) => this.#fail(worker, error));
-    worker.on("exit", () => this.#fail(worker, new Error("Gzip worker ended")));
+  #start(): WebWorker {
+    const { Worker } = globalThis as unknown as { readonly Worker: WebWorkerClass };
+    const worker = new Worker(new URL("./gzip-worker.ts", import.meta.url), { type: "module" });
+    worker.onmessage = ({ data }) => this.#settle(data);
+    worker.onerror = (event) => {
+      // Without this the error would end the process; the callers hear of it instead.
+      event.preventDefault();
+      this.#fail(worker, new Error(`Gzip worker failed: ${event.message}`));
+    };
     return worker;
   }
 
@@ -66,21 +80,18 @@ class GzipWorker {
     else job?.reject(new Error(answer.error));
   }
 
-  /** Nothing to do: neither the worker nor the timer keeps the process alive. */
   #rest(): void {
-    const worker = this.#worker;
-    worker?.unref();
     this.#idle = setTimeout(() => {
+      this.#worker?.terminate();
       this.#worker = undefined;
-      void worker?.terminate();
     }, this.#idleMs);
-    this.#idle.unref();
   }
 
-  #fail(worker: Worker, error: unknown): void {
+  #fail(worker: WebWorker, error: unknown): void {
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     clearTimeout(this.#idle);
+    worker.terminate();
     const jobs = [...this.#jobs.values()];
     this.#jobs.clear();
     for (const job of jobs) job.reject(error);
