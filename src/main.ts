@@ -3,24 +3,46 @@
 
 import process from "node:process";
 import type { Output, Shell } from "./cli/command.ts";
+import { EXIT } from "./cli/exit-code.ts";
 import { beginSmallStart } from "./runtime/small-start.ts";
 
-function output(stream: NodeJS.WriteStream): Output {
-  // A reader that went away (`cairn schema | head`) is no failure of ours.
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+/** A stream of the process, and the error of the first text that it did not take. */
+interface ProcessOutput extends Output {
+  flushed(): Promise<NodeJS.ErrnoException | undefined>;
+}
+
+function output(stream: NodeJS.WriteStream): ProcessOutput {
+  // An agent whose log cannot be written goes on; without a listener the error would end it.
+  stream.on("error", () => {});
   const isTerminal = stream.isTTY === true;
+  let failure: Error | undefined;
+  let last: Promise<void> = Promise.resolve();
+  const failed = (error: NodeJS.ErrnoException) => {
+    // A reader that went away (`cairn schema | head`) is no failure of ours.
+    if (error.code !== "EPIPE") failure ??= error;
+  };
+  const send = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      // Node hands an error to the callback; Deno throws it.
+      stream.write(text, (error) => error ? reject(error) : resolve());
+    }).catch(failed);
   return {
-    write: (text) => void stream.write(text),
+    write: (text) => void (last = send(text)),
     isTerminal,
     isColoured: isTerminal && !process.env.NO_COLOR,
+    flushed: () => last.then(() => failure),
   };
 }
 
+// What a log's reader gets at the end to take what is left; one that is stuck must not keep us.
+const LOG_FLUSH_MS = 1000;
+
+const out = output(process.stdout);
+const error = output(process.stderr);
+
 const shell: Shell = {
-  out: output(process.stdout),
-  error: output(process.stderr),
+  out,
+  error,
   env: process.env,
   onSignal(listener) {
     process.on("SIGINT", listener);
@@ -36,5 +58,13 @@ const shell: Shell = {
 beginSmallStart();
 const { runProgram } = await import("./cli/program.ts");
 
+let code = await runProgram(process.argv.slice(2), shell);
+// A pipe takes 64 KiB at a time: ending before it has taken all would cut the output short.
+const failure = await out.flushed();
+if (failure !== undefined) {
+  error.write(`cairn: Cannot write the output: ${failure.message}\n`);
+  code ||= EXIT.failure;
+}
+await Promise.race([error.flushed(), new Promise((done) => setTimeout(done, LOG_FLUSH_MS))]);
 // At once: a component left behind at the deadline must not keep the process.
-process.exit(await runProgram(process.argv.slice(2), shell));
+process.exit(code);

@@ -4,7 +4,7 @@ import { constants } from "node:fs";
 import { access, mkdir } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 // The kernel takes about 107 bytes for a socket's path.
 const SOCKET_PATH_BYTES_MAX = 100;
@@ -47,7 +47,22 @@ export async function prepareDataDir(dataDir: DataDir): Promise<void> {
     await mkdir(join(dataDir.path, "state"), { recursive: true, mode: 0o700 });
     await access(dataDir.path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw asDataDirError(dataDir.path, error) ?? error;
+    const cause = (error as NodeJS.ErrnoException).code === "ENOENT"
+      ? await whyNotMade(dataDir.path) ?? error
+      : error;
+    throw asDataDirError(dataDir.path, cause) ?? cause;
+  }
+}
+
+/** Node says ENOENT where the nearest folder that exists cannot be written; this asks it. */
+async function whyNotMade(path: string): Promise<unknown> {
+  try {
+    await access(path, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch (error) {
+    const parent = dirname(path);
+    const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT" && parent !== path;
+    return isMissing ? await whyNotMade(parent) : error;
   }
 }
 
@@ -57,8 +72,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   EROFS: "the file system is read-only; set agent.data_dir to a folder that can be written",
   ENOSPC: "the disk is full; free some space, or set agent.data_dir to another disk",
   EDQUOT: "the disk quota is used up; free some space, or set agent.data_dir to another disk",
-  ENOTDIR: "a part of the path is a file; set agent.data_dir to a folder",
-  EEXIST: "it is a file; set agent.data_dir to a folder",
+  ENOTDIR: "a part of the path is a file or a broken link; set agent.data_dir to a folder",
+  EEXIST: "it is a file or a broken link; set agent.data_dir to a folder",
+  ELOOP: "its symbolic links go in a circle; set agent.data_dir to a folder",
+  ENAMETOOLONG: "its name is too long for the file system; set a shorter agent.data_dir",
+  EIO: "the disk does not work; check it",
   ENOENT: "it is gone; make the folder again",
 };
 
@@ -66,6 +84,9 @@ const ADVICE: Readonly<Record<string, string>> = {
 export function asDataDirError(path: string, error: unknown): DataDirError | undefined {
   if (error instanceof DataDirError) return error;
   const { code, message, name } = error as NodeJS.ErrnoException;
+  const { cause } = error as Error;
+  // A queue says what it could not open; which error of the disk it was stands below.
+  if (code === undefined && cause instanceof Error) return asDataDirError(path, cause);
   // Deno refuses what its permissions leave out with an error of its own.
   if (name === "NotCapable") return problem(path, message, error);
   if (code?.startsWith("CAIRN_QUEUE")) return problem(path, message, error);
