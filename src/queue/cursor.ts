@@ -38,8 +38,8 @@ export interface Cursor {
   /** As last saved, or as found at start. */
   state(): CursorState;
   /**
-   * Replaces the state, durably, and lets go what no cursor needs any more. Rejects with RangeError,
-   * changing nothing, where the state moves backwards, beyond the end, or does not add up.
+   * Replaces the state, durably, and lets go what no cursor needs any more. Rejects with
+   * RangeError, changing nothing, where the state moves backwards, beyond the end, or does not add up.
    */
   save(state: CursorState): Promise<void>;
   /**
@@ -144,7 +144,7 @@ export class QueueCursor implements Cursor {
   }
 }
 
-/** The state of a cursor that is used for the first time: what is no longer there is not its own. */
+/** The state of a cursor used for the first time: what is no longer there is not its own. */
 export function firstState(oldest: number): CursorState {
   return { position: oldest, delivered: 0, deadLettered: 0, excluded: oldest - 1, lost: 0 };
 }
