@@ -39,7 +39,8 @@ export interface Cursor {
   state(): CursorState;
   /**
    * Replaces the state, durably, and lets go what no cursor needs any more. Rejects with
-   * RangeError, changing nothing, where the state moves backwards, beyond the end, or does not add up.
+   * RangeError, changing nothing, where the state moves backwards, beyond the end, or does not add
+   * up.
    */
   save(state: CursorState): Promise<void>;
   /**
