@@ -39,9 +39,10 @@ export async function serveControl(path: string, routes: ControlRoutes): Promise
     await listen(server, path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    if (await isAlive(path)) {
+    const owner = await findOwner(path);
+    if (owner !== undefined) {
       throw new DataDirError(
-        `Another agent answers on "${path}": stop it first, or set another agent.data_dir`,
+        `${owner} answers on "${path}": stop it first, or set another agent.data_dir`,
       );
     }
     await unlink(path);
@@ -86,12 +87,13 @@ function explain(error: NodeJS.ErrnoException, path: string): Error {
   return new Error(`Cannot ask the agent behind "${path}": ${reason}`, { cause: error });
 }
 
-async function isAlive(path: string): Promise<boolean> {
+/** Who holds the socket; undefined where nobody does. */
+async function findOwner(path: string): Promise<string | undefined> {
   try {
-    await askControl(path, "/");
-    return true;
+    const { pid } = await askControl(path, "/status") as { readonly pid?: unknown };
+    return `Another agent, process ${pid},`;
   } catch (error) {
-    return !(error instanceof AgentNotRunningError);
+    return error instanceof AgentNotRunningError ? undefined : "Another agent";
   }
 }
 

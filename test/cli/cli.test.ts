@@ -113,7 +113,7 @@ t.test("cairn status asks the running agent, which a signal stops in order", asy
   ]);
   t.match(people, { code: 0, stdout: /pipeline p\n {2}received \d+ = stored/ });
   t.match(JSON.parse(machines.stdout), { state: "running", pid: agent.pid });
-  t.match(second, { code: 4, stderr: /Another agent answers/ });
+  t.match(second, { code: 4, stderr: new RegExp(`Another agent, process ${agent.pid}, answers`) });
   agent.kill("SIGTERM");
   t.match(await agent.exit, { code: 0, stderr: /"Stopped"/ });
 });
