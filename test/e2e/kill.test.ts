@@ -1,7 +1,15 @@
 // Promises P1 to P3 and P5 on the real agent: killed with SIGKILL at random moments while its
-// sources grow and rotate, then run to the end, it has delivered each action exactly once.
+// sources grow and rotate, then run to the end, it has delivered each action exactly once, to a
+// trail and to a file.
 
-import { appendFileSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import t from "tap";
@@ -14,6 +22,9 @@ const KILLS = process.env.CAIRN_SOAK ? 1000 : 55;
 const RECORDS_A_LIFE = 400;
 const EVENTS_A_LIFE = 200;
 const ROTATE_EVERY = 6;
+
+// As long as it takes: the runner ends a file that hangs.
+t.setTimeout(0);
 
 interface Source {
   /** Identities of everything written so far. */
@@ -75,11 +86,20 @@ receivers:
   auditd: { path: ${folder}/audit.log, start_at: beginning }
 exporters:
   trail: { name: main, directory: ${folder}/trail, batch: { max_records: 150, max_age: 50ms } }
+  file: { path: ${folder}/out.jsonl, batch: { max_records: 100, max_age: 20ms } }
 service:
-  pipelines: { main: { receivers: [file, auditd], exporters: [trail] } }
+  pipelines: { main: { receivers: [file, auditd], exporters: [trail, file] } }
 `,
   );
   return path;
+}
+
+function readLines(path: string): readonly string[] {
+  return readFileSync(path, "utf8").trimEnd().split("\n");
+}
+
+function eventIdOf(line: string): string {
+  return String((JSON.parse(line) as { readonly eventID: unknown }).eventID);
 }
 
 /** How often each identity occurs. */
@@ -132,6 +152,10 @@ t.test(`${KILLS} kills with SIGKILL leave each record in the trail exactly once`
   t.equal(missing, 0, "no record is missing");
   t.equal(events.length, sources[1]!.written.length, "as many audit events as were written");
   t.equal(records.length, delivered.length, "nothing else is in the trail");
+  const lines = tally(readLines(join(folder, "out.jsonl")).map(eventIdOf));
+  t.equal([...lines.values()].filter((count) => count > 1).length, 0, "no line is there twice");
+  t.equal(lines.size, ids.size, "as many lines as records in the trail");
+  t.ok([...ids.keys()].every((id) => lines.has(id)), "the file holds what the trail holds");
   const row = [runtimeName, KILLS, lives.starting, lives.running, delivered.length, twice, missing];
   t.comment("| runtime | kills | before delivery | while delivering | records | twice | missing |");
   t.comment(`| ${row.join(" | ")} |`);
