@@ -25,7 +25,7 @@ interface Job {
 }
 
 type Answer =
-  | { readonly id: number; readonly bytes: Uint8Array }
+  | { readonly id: number; readonly bytes: Uint8Array; readonly room: ArrayBuffer }
   | { readonly id: number; readonly error: string };
 
 /** What Deno does its own way. */
@@ -44,6 +44,8 @@ class GzipWorker {
   #worker: WebWorker | undefined;
   #idle: ReturnType<typeof setTimeout> | undefined;
   #lastId = 0;
+  /** Memory that came back, for the next input. */
+  #room = new ArrayBuffer(0);
 
   constructor(idleMs: number) {
     this.#idleMs = idleMs;
@@ -52,11 +54,14 @@ class GzipWorker {
   gzip(chunks: readonly Uint8Array[], level: number): Promise<Uint8Array> {
     clearTimeout(this.#idle);
     const worker = this.#worker ??= this.#start();
-    const joined = join(chunks);
+    const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const room = this.#room.byteLength >= length ? this.#room : new ArrayBuffer(length);
+    this.#room = new ArrayBuffer(0);
+    fill(new Uint8Array(room), chunks);
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#jobs.set(id, { resolve, reject });
-      worker.postMessage({ id, level, bytes: joined }, [joined.buffer]);
+      worker.postMessage({ id, level, room, length }, [room]);
     });
   }
 
@@ -76,14 +81,16 @@ class GzipWorker {
     const job = this.#jobs.get(answer.id);
     this.#jobs.delete(answer.id);
     if (this.#jobs.size === 0) this.#rest();
-    if ("bytes" in answer) job?.resolve(answer.bytes);
-    else job?.reject(new Error(answer.error));
+    if ("error" in answer) return job?.reject(new Error(answer.error));
+    this.#room = answer.room;
+    job?.resolve(answer.bytes);
   }
 
   #rest(): void {
     this.#idle = setTimeout(() => {
       this.#worker?.terminate();
       this.#worker = undefined;
+      this.#room = new ArrayBuffer(0);
     }, this.#idleMs);
   }
 
@@ -98,13 +105,10 @@ class GzipWorker {
   }
 }
 
-/** One array of its own, whose buffer can be handed over. */
-function join(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const joined = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+function fill(room: Uint8Array, chunks: readonly Uint8Array[]): void {
   let at = 0;
   for (const chunk of chunks) {
-    joined.set(chunk, at);
+    room.set(chunk, at);
     at += chunk.length;
   }
-  return joined;
 }

@@ -28,10 +28,14 @@ const TICKS_PER_SECOND = 100;
 const IDLE_SETTLE_MS = 5000;
 const IDLE_WATCH_MS = 20_000;
 
+// As the program itself (`src/main.ts`) and the Deno task start it.
+const NODE_FLAGS = "--max-semi-space-size=8";
+const V8_FLAGS = `--v8-flags=${NODE_FLAGS}`;
+
 function command(runtime: RuntimeName): readonly string[] {
   return runtime === "node"
-    ? ["node", resolve("dist/src/main.js")]
-    : [resolve("node_modules/.bin/deno"), "run", "-A", resolve("src/main.ts")];
+    ? ["node", NODE_FLAGS, resolve("dist/src/main.js")]
+    : [resolve("node_modules/.bin/deno"), "run", "-A", V8_FLAGS, resolve("src/main.ts")];
 }
 
 function start(runtime: RuntimeName, args: readonly string[]): ChildProcess {
