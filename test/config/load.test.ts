@@ -122,7 +122,7 @@ t.test("loadSources() bounds what aliases multiply and how deep values nest", as
   }
   t.match(told(load([lines.join("\n")])), [/More than 100000 values/]);
   t.match(told(load([`a: ${"[".repeat(100)}${"]".repeat(100)}`]))[0], /Nested deeper than 64/);
-  t.match(told(load([`a: ${"[".repeat(3000)}`])), [/Nested too deeply|Not valid YAML/]);
+  t.match(told(load([`a: ${"[".repeat(3000)}`])), [/Nested deeper than 64/]);
 });
 
 t.test("an alias is its anchor's value; a key named __proto__ is only a key", async (t) => {
