@@ -44,8 +44,9 @@ export function parseYaml(
   const path = within.path ?? [];
   const excess = findExcess(text);
   if (excess !== undefined) {
-    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", end + 1)) {
-      lines.addNewLine(end + 1);
+    for (let start = 0; start < excess.offset;) {
+      lines.addNewLine(start);
+      start = text.indexOf("\n", start) + 1 || Infinity;
     }
     const { offset, problem } = excess;
     return { problems: [{ at: placeAt(offset), path: formatPath(path), problem }] };

@@ -95,7 +95,7 @@ export function startCairn(args: readonly string[], options: StartOptions = {}):
 }
 
 /** The program and its first arguments, for a shell that is in any folder. */
-function commandOf(runtime: RuntimeName): readonly string[] {
+export function commandOf(runtime: RuntimeName): readonly string[] {
   if (runtime === "node") {
     return [runtimeName === "node" ? process.execPath : "node", `${root}/dist/src/main.js`];
   }
