@@ -1,5 +1,5 @@
-// From a configuration's text to factories and options: every class of problem with its place, all
-// at once, and the values that come out.
+// Promise P12, and from a configuration's text to factories and options: every class of problem
+// with its place, all at once, and the values that come out.
 
 import t from "tap";
 import { loadSources } from "../../src/config/load.ts";

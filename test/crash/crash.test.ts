@@ -1,5 +1,5 @@
-// The crash model: thousands of histories on a simulated disk, each from its own seed.
-// CAIRN_CRASH_SEED=n replays one; CAIRN_SOAK=1 runs twenty times as many.
+// Promises P1 to P3, P5 and P9. The crash model: thousands of histories on a simulated disk, each
+// from its own seed. CAIRN_CRASH_SEED=n replays one; CAIRN_SOAK=1 runs twenty times as many.
 
 import process from "node:process";
 import { Worker } from "node:worker_threads";

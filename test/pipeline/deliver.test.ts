@@ -1,5 +1,5 @@
-// Delivery, seen from an exporter: what it is called with, and what becomes of its failures. The
-// queue beneath is the real one.
+// Promises P5 and P6. Delivery, seen from an exporter: what it is called with, and what becomes of
+// its failures. The queue beneath is the real one.
 
 import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";

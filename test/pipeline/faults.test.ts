@@ -1,5 +1,6 @@
-// Random faults from a seed: exporters that fail in every way, stops that give up, processors that
-// throw, batches that repeat. After each, the books balance; at the end, nothing is missing.
+// Promises P2 and P7. Random faults from a seed: exporters that fail in every way, stops that give
+// up, processors that throw, batches that repeat. After each, the books balance; at the end,
+// nothing is missing.
 
 import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";

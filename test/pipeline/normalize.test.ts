@@ -1,4 +1,5 @@
-// From events to records: who acted, every field, the limits, and what no event may do.
+// Promise P4, and from events to records: who acted, every field, the limits, and what no event may
+// do.
 
 import { Buffer } from "node:buffer";
 import fc from "fast-check";

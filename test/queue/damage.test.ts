@@ -1,4 +1,5 @@
-// Damage to a queue's files: every byte, every length, and the files a person may lose or leave.
+// Promise P9. Damage to a queue's files: every byte, every length, and the files a person may lose
+// or leave.
 
 import { Buffer } from "node:buffer";
 import { join } from "node:path";

@@ -1,5 +1,5 @@
-// What the queue promises its users: appends, positions, books, cursors, lock. On the real disk where
-// that is what is meant, else on the simulated one.
+// Promises P1 to P3. What the queue promises its users: appends, positions, books, cursors, lock.
+// On the real disk where that is what is meant, else on the simulated one.
 
 import { spawnSync } from "node:child_process";
 import { Buffer } from "node:buffer";
