@@ -80,7 +80,9 @@ export async function runOnce(
   const timer = setInterval(() => {
     try {
       const pid = worker(child.pid!);
-      cost = { cpuSeconds: cpuSeconds(pid), peakRssBytes: memory(pid, "VmHWM") };
+      // A process that has just ended tells no memory any more.
+      const peakRssBytes = Math.max(cost.peakRssBytes, memory(pid, "VmHWM"));
+      cost = { cpuSeconds: cpuSeconds(pid), peakRssBytes };
     } catch {
       // The process ended between two looks: the last figures stand.
     }
@@ -109,7 +111,7 @@ export async function measureIdle(runtime: RuntimeName): Promise<Idle> {
   const child = start(runtime, ["run", "--config", path]);
   const ended = new Promise((done) => child.once("close", done));
   await new Promise<void>((ready) => {
-    child.stderr!.on("data", (chunk) => /ready/i.test(String(chunk)) && ready());
+    child.stderr!.on("data", (chunk) => /Running/.test(String(chunk)) && ready());
   });
   const readyMs = performance.now() - begin;
   const pid = worker(child.pid!);
