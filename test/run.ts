@@ -3,8 +3,8 @@
 // `--soak` sets CAIRN_SOAK=1: long versions of the crash, kill and fuzz tests.
 
 import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { glob } from "node:fs/promises";
 import process from "node:process";
 
 type RuntimeName = "node" | "deno";
@@ -68,6 +68,13 @@ function count(output: string): Pick<Result, "passed" | "failed" | "skipped"> {
   return { passed, failed, skipped };
 }
 
+const LONG = ["test/e2e/kill", "test/crash/", "test/e2e/", "test/queue/", "test/"];
+
+function rank(file: string): number {
+  const at = LONG.findIndex((start) => file.startsWith(start));
+  return at < 0 ? LONG.length : at;
+}
+
 async function test(runtime: RuntimeName, file: string, env: Record<string, string>) {
   const begin = performance.now();
   const [code, output] = await run(COMMANDS[runtime](file), env);
@@ -105,11 +112,11 @@ async function main(argv: readonly string[]): Promise<number> {
   const options = new Set(argv.filter((word) => word.startsWith("--")));
   let files = argv.filter((word) => !word.startsWith("--"));
   if (files.length === 0) {
-    const found: string[] = [];
-    for (const root of ["src", "plugins", "test"]) {
-      for await (const path of glob(`${root}/**/*.test.ts`)) found.push(path);
-    }
-    files = found.sort();
+    files = ["src", "plugins", "test"].flatMap((root) =>
+      (readdirSync(root, { recursive: true }) as string[])
+        .filter((name) => name.endsWith(".test.ts"))
+        .map((name) => `${root}/${name}`)
+    ).sort();
   }
   const all = argv.every((word) => word.startsWith("--"));
   if ((all || files.some((file) => file.startsWith("test/"))) && !await prepare(all)) {
@@ -119,10 +126,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const runtimes = (["node", "deno"] as const).filter((name) =>
     options.has(`--${name}`) || !(options.has("--node") || options.has("--deno"))
   );
-  const env = options.has("--soak") ? { CAIRN_SOAK: "1" } : {};
-  // The long end-to-end files first, so that none of them is left alone at the end.
+  const env: Record<string, string> = options.has("--soak") ? { CAIRN_SOAK: "1" } : {};
+  // The long files first, so that none of them is left alone at the end.
   const jobs = files.flatMap((file) => runtimes.map((runtime) => ({ runtime, file })))
-    .sort((a, b) => Number(b.file.startsWith("test/")) - Number(a.file.startsWith("test/")));
+    .sort((a, b) => rank(a.file) - rank(b.file));
   const results: Result[] = [];
   const worker = async () => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
