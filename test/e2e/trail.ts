@@ -1,7 +1,7 @@
 // Reads a delivered trail the way a user's tools do: every object below the folder, gunzipped.
 
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 /** One record of a trail and the object that holds it. */
@@ -10,12 +10,13 @@ export interface Delivered {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** Names of every object of a trail, sorted; fails on a file that is no finished object. */
+/** Paths of every object of a trail, sorted. What is being written is hidden, as from any reader. */
 export function trailObjects(directory: string): string[] {
   if (!existsSync(directory)) return [];
   const names = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !relative(directory, path).startsWith("."));
   return names.sort();
 }
 
