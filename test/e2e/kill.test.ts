@@ -18,7 +18,7 @@ import { runtimeName, startCairn } from "./cairn.ts";
 import { readTrail, trailObjects } from "./trail.ts";
 
 // Fifty on each runtime make a hundred; the long version is for the soak.
-const KILLS = process.env.CAIRN_SOAK ? 1000 : 55;
+const KILLS = process.env.CAIRN_SOAK ? 1000 : 50;
 const RECORDS_A_LIFE = 400;
 const EVENTS_A_LIFE = 200;
 const ROTATE_EVERY = 6;
