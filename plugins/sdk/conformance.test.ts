@@ -74,6 +74,8 @@ class MemoryReceiver implements Receiver {
 
   async stop(deadline: AbortSignal): Promise<void> {
     this.#stop?.abort(new Error("Stopped"));
+    // A deadline may have passed already; it tells nobody of it any more.
+    if (deadline.aborted) return;
     const late = new Promise((resolve) => deadline.addEventListener("abort", resolve));
     await Promise.race([this.#running, late]);
   }
