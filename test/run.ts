@@ -25,9 +25,6 @@ const COMMANDS: Readonly<Record<RuntimeName, (file: string) => readonly string[]
   deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file],
 };
 
-// More than this is no accident.
-const RETRIES_MAX = 3;
-
 // A file that says nothing for this long hangs; the longest takes about a minute.
 const FILE_TIMEOUT_MS = process.env.CAIRN_SOAK ? 3_600_000 : 300_000;
 
@@ -135,17 +132,10 @@ async function main(argv: readonly string[]): Promise<number> {
   const jobs = files.flatMap((file) => runtimes.map((runtime) => ({ runtime, file })))
     .sort((a, b) => rank(a.file) - rank(b.file));
   const results: Result[] = [];
-  const retried: string[] = [];
   const worker = async () => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      let result = await test(job.runtime, job.file, env);
+      const result = await test(job.runtime, job.file, env);
       print(result);
-      if (result.failed > 0 && retried.length < RETRIES_MAX) {
-        // On a busy machine a test may fail by its timing alone: it must pass at once then.
-        retried.push(`${job.runtime} ${job.file}`);
-        result = await test(job.runtime, job.file, env);
-        print(result);
-      }
       results.push(result);
     }
   };
@@ -153,7 +143,6 @@ async function main(argv: readonly string[]): Promise<number> {
   const sum = (key: "passed" | "failed" | "skipped") =>
     results.reduce((total, result) => total + result[key], 0);
   const skipped = sum("skipped");
-  for (const name of retried) console.log(`run twice, since it failed the first time: ${name}`);
   console.log(
     `\n${sum("passed")} passed, ${sum("failed")} failed${skipped ? `, ${skipped} skipped` : ""}`,
   );
