@@ -1,18 +1,13 @@
 // What goes into the queue: records, and what becomes durable with them.
 
+import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Position } from "../../plugins/sdk/intake.ts";
 
-/** One record to store. */
-export interface Entry {
-  readonly id: string;
-  /** Milliseconds since the epoch. */
-  readonly time: number;
-  readonly accountId: string;
-  readonly region: string;
-  readonly category: string;
-  /** Stored as they are; not to be changed until the append has settled. */
-  readonly bytes: Uint8Array;
-}
+/**
+ * One record to store: what is read back, before it has its number. The bytes are stored as they
+ * are, and not to be changed until the append has settled.
+ */
+export type Entry = Omit<StoredRecord, "sequence" | "record">;
 
 /** The books of the way in: received = filtered + duplicate + rejected + stored. */
 export interface Counts {
