@@ -108,6 +108,11 @@ export interface ComponentContext {
   readonly runtime: Runtime;
   /** True under `--once`: a source without a stored position is read from its beginning. */
   readonly once: boolean;
+  /**
+   * Counts input that was read and left out on purpose, by a reason of a few words; shown by
+   * `cairn status` for each receiver. A component uses a handful of reasons, never one of the input.
+   */
+  ignored(reason: string, count?: number): void;
   /** A new instance of a format by name. `config` was checked when the configuration was. */
   format(name: string, config?: unknown): Format;
 }

@@ -43,8 +43,8 @@ export interface FormatFactory<Schema extends z.ZodType = z.ZodType>
   create(config: z.output<Schema>, context: FormatContext): Format;
 }
 
-/** What a format may know: who the agent is. No clock, no I/O. */
-export type FormatContext = Pick<ComponentContext, "agent">;
+/** What a format may know: who the agent is, and whom to tell what it leaves out. No clock, no I/O. */
+export type FormatContext = Pick<ComponentContext, "agent" | "ignored">;
 
 /** Makes processors. */
 export interface ProcessorFactory<Schema extends z.ZodType = z.ZodType>

@@ -9,12 +9,14 @@ import type {
   ComponentKind,
   ComponentState,
   Format,
+  FormatContext,
   FormatFactory,
   Runtime,
 } from "../../plugins/sdk/index.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ComponentHost, type ComponentStatus, Services } from "./host.ts";
+import { IgnoredCounts } from "./ignored.ts";
 import { openStateStore } from "./state-store.ts";
 
 // What a component gets after the deadline before it is left behind: it was told, it may be closing.
@@ -65,9 +67,11 @@ export class ComponentSet {
     const label = `${kind} "${id}"`;
     const stateId = pipeline === undefined ? id : `${pipeline}/${id}`;
     const state = await openStateStore(dataDir.state(kind, stateId), log);
-    const component = guard(label, () => create({ ...this.#context(id), log, state }));
+    const ignored = new IgnoredCounts();
+    const context = this.#context(id, ignored);
+    const component = guard(label, () => create({ ...context, log, state }));
     const about = pipeline === undefined ? { kind, id } : { kind, id, pipeline };
-    const host = new ComponentHost(about, { services: this.#services, log, clock });
+    const host = new ComponentHost(about, { services: this.#services, log, clock, ignored });
     this.#members.set(component, { host, label, isStarted: false });
     return component;
   }
@@ -128,26 +132,31 @@ export class ComponentSet {
     return member;
   }
 
-  #context(id: string): Omit<ComponentContext, "log" | "state"> {
+  #context(id: string, counts: IgnoredCounts): Omit<ComponentContext, "log" | "state"> {
     const { identity, clock, runtime, once } = this.#options;
+    const ignored = counts.add.bind(counts);
     return {
       id,
+      ignored,
       meter: metrics.getMeter("cairn"),
       tracer: trace.getTracer("cairn"),
       clock,
       agent: identity,
       runtime,
       once,
-      format: (name, config) => this.#format(name, config),
+      format: (name, config) => this.#format(name, config, ignored),
     };
   }
 
-  #format(name: string, config: unknown = {}): Format {
+  #format(name: string, config: unknown = {}, ignored: FormatContext["ignored"]): Format {
     const factory = this.#options.formats.get(name);
     if (factory === undefined) {
       throw new Error(`Cannot use format "${name}": the receiver's factory does not list it`);
     }
-    return factory.create(factory.config.parse(config), { agent: this.#options.identity });
+    return factory.create(factory.config.parse(config), {
+      agent: this.#options.identity,
+      ignored,
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import type {
   Log,
   ServiceKind,
 } from "../../plugins/sdk/index.ts";
+import type { IgnoredCounts } from "./ignored.ts";
 
 /** How one component is doing. */
 export interface ComponentStatus {
@@ -18,6 +19,8 @@ export interface ComponentStatus {
   readonly reason?: string;
   /** When it came into this state, in milliseconds since the epoch. */
   readonly since: number;
+  /** What it read and left out on purpose since it was made, by reason; left out where nothing. */
+  readonly ignored?: Readonly<Record<string, number>>;
 }
 
 /** The services of one agent, by kind. */
@@ -40,17 +43,24 @@ export class Services {
   }
 }
 
+/** What a component's host works with. */
+export interface HostOptions {
+  readonly services: Services;
+  readonly log: Log;
+  readonly clock: () => number;
+  readonly ignored: IgnoredCounts;
+}
+
 /** One component's host: keeps its status and logs when that changes. */
 export class ComponentHost implements Host {
   readonly #services: Services;
   readonly #log: Log;
   readonly #clock: () => number;
+  readonly #ignored: IgnoredCounts;
   #status: ComponentStatus;
 
-  constructor(
-    component: Pick<ComponentStatus, "kind" | "id" | "pipeline">,
-    options: { readonly services: Services; readonly log: Log; readonly clock: () => number },
-  ) {
+  constructor(component: Pick<ComponentStatus, "kind" | "id" | "pipeline">, options: HostOptions) {
+    this.#ignored = options.ignored;
     this.#services = options.services;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -58,7 +68,8 @@ export class ComponentHost implements Host {
   }
 
   status(): ComponentStatus {
-    return this.#status;
+    const ignored = this.#ignored.counts();
+    return ignored === undefined ? this.#status : { ...this.#status, ignored };
   }
 
   provide<S>(kind: ServiceKind<S>, service: S): void {

@@ -24,17 +24,20 @@ export function formatStatus(status: AgentStatus): string {
     `cairn ${version} on ${host} (${runtime}, process ${pid}): ${state} since ${time(startedAt)}`,
     `data_dir ${dataDir}`,
     "",
-    ...status.components.map(componentLine),
+    ...status.components.flatMap(componentLines),
     ...status.pipelines.flatMap((pipeline) => ["", ...pipelineLines(pipeline)]),
   ];
   return `${lines.join("\n")}\n`;
 }
 
-function componentLine(component: ComponentStatus): string {
-  const { kind, id, pipeline, state, reason, since } = component;
+function componentLines(component: ComponentStatus): readonly string[] {
+  const { kind, id, pipeline, state, reason, since, ignored = {} } = component;
   const name = `${kind} ${id}${pipeline === undefined ? "" : ` (${pipeline})`}`;
   const why = reason === undefined ? "" : `: ${reason}`;
-  return `${name.padEnd(32)} ${state} since ${time(since)}${why}`;
+  return [
+    `${name.padEnd(32)} ${state} since ${time(since)}${why}`,
+    ...Object.entries(ignored).map(([what, count]) => `  left out ${count}: ${what}`),
+  ];
 }
 
 function pipelineLines(pipeline: PipelineStatus): readonly string[] {

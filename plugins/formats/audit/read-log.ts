@@ -1,7 +1,7 @@
 // For this format's tests: a whole log through a new instance of the format.
 
 import { Buffer } from "node:buffer";
-import { testAgent } from "../../sdk/conformance.ts";
+import { testContext } from "../../sdk/conformance.ts";
 import { RejectedInput } from "../../sdk/errors.ts";
 import type { AuditEvent } from "../../sdk/event.ts";
 import type { Decoded } from "../../sdk/format.ts";
@@ -16,7 +16,7 @@ export interface ReadLog {
 
 /** A new instance with the default options, or others. */
 export function newFormat(options: Record<string, unknown> = {}) {
-  return audit.create(audit.config.parse(options), { agent: testAgent });
+  return audit.create(audit.config.parse(options), testContext());
 }
 
 /** The events of an answer; this format answers with nothing else. */

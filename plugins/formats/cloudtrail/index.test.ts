@@ -1,7 +1,7 @@
 // Format cloudtrail: which frames hold records, and that their bytes stay as they are.
 
 import t from "tap";
-import { conformance } from "../../sdk/conformance.ts";
+import { conformance, testContext } from "../../sdk/conformance.ts";
 import { RejectedInput } from "../../sdk/index.ts";
 import format from "./index.ts";
 
@@ -10,16 +10,7 @@ const A = '{"eventVersion":"1.08","eventID":"a","n":1.50,"big":12345678901234567
 const B = '{ "eventVersion" : "1.11", "eventID": "b", "requestParameters": {"detail": {"x": 1}} }';
 
 function decode(text: string): string[] {
-  const made = format.create({}, {
-    agent: {
-      accountId: "111122223333",
-      region: "eu-central-1",
-      partition: "cairn",
-      domain: "host.internal",
-      host: "web-01",
-      version: "0",
-    },
-  });
+  const made = format.create({}, testContext());
   const decoded = made.decode(encode(text), { source: "s", offset: 0 });
   if (!("records" in decoded)) return [];
   for (const [i, bytes] of decoded.bytes.entries()) {
@@ -69,7 +60,7 @@ t.test("decode() rejects what is no record, and says why", async (t) => {
     t.throws(() => decode(text), { message: reason });
     t.throws(() => decode(text), RejectedInput);
   }
-  const made = format.create({}, { agent: {} as never });
+  const made = format.create({}, testContext());
   const invalid = Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d);
   t.throws(() => made.decode(invalid, { source: "s", offset: 0 }), { message: /not UTF-8/ });
 });

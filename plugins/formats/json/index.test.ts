@@ -1,12 +1,12 @@
 // Format json as a plugin: conformance, the default mapping, limits.
 
 import t from "tap";
-import { conformance, testAgent } from "../../sdk/conformance.ts";
+import { conformance, testContext } from "../../sdk/conformance.ts";
 import type { Decoded } from "../../sdk/index.ts";
 import json from "./index.ts";
 
 function decode(config: unknown, text: string): Decoded {
-  const format = json.create(json.config.parse(config), { agent: testAgent });
+  const format = json.create(json.config.parse(config), testContext());
   return format.decode(new TextEncoder().encode(text), { source: "file:1", offset: 0 });
 }
 

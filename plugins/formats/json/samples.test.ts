@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import t, { type Test } from "tap";
-import { testAgent } from "../../sdk/conformance.ts";
+import { testContext } from "../../sdk/conformance.ts";
 import { type AuditEvent, RejectedInput } from "../../sdk/index.ts";
 import json from "./index.ts";
 
@@ -23,7 +23,7 @@ function decode(t: Test, name: string, mapping: unknown): [AuditEvent[], string[
     else t.pass(`${name} is not on this machine`, { skip: true });
     return undefined;
   }
-  const format = json.create(json.config.parse({ mapping }), { agent: testAgent });
+  const format = json.create(json.config.parse({ mapping }), testContext());
   const events: AuditEvent[] = [];
   const rejected: string[] = [];
   let offset = 0;

@@ -1,7 +1,7 @@
 // Format text as a plugin: conformance, patterns and cases, mismatches.
 
 import t from "tap";
-import { conformance, testAgent } from "../../sdk/conformance.ts";
+import { conformance, testContext } from "../../sdk/conformance.ts";
 import text from "./index.ts";
 
 const NGINX =
@@ -50,7 +50,7 @@ const syslog = {
 const receivedAt = Date.UTC(2026, 3, 1);
 
 function event(mapping: unknown, line: string | Uint8Array) {
-  const format = text.create(text.config.parse({ mapping }), { agent: testAgent });
+  const format = text.create(text.config.parse({ mapping }), testContext());
   const frame = typeof line === "string" ? new TextEncoder().encode(line) : line;
   const decoded = format.decode(frame, { source: "file:1", offset: 3, receivedAt });
   if (!("events" in decoded)) throw new Error("Format text made records");

@@ -36,11 +36,14 @@ export interface LogLine {
 /** A context whose log lines can be read back. */
 export interface TestContext extends ComponentContext {
   readonly lines: readonly LogLine[];
+  /** What was left out on purpose, by reason. */
+  readonly ignoredCounts: Readonly<Record<string, number>>;
 }
 
 /** Makes a context; any member can be given instead of the default. */
 export function testContext(members: Partial<ComponentContext> = {}): TestContext {
   const lines: LogLine[] = [];
+  const ignoredCounts: Record<string, number> = {};
   const write = (level: LogLine["level"]) => (message: string) => {
     lines.push({ level, message });
   };
@@ -60,11 +63,15 @@ export function testContext(members: Partial<ComponentContext> = {}): TestContex
     agent: testAgent,
     runtime: testRuntime,
     once: false,
+    ignored: (reason, count = 1) => {
+      ignoredCounts[reason] = (ignoredCounts[reason] ?? 0) + count;
+    },
     format: (name) => {
       throw new Error(`Cannot make format "${name}": the test context was given none`);
     },
     ...members,
     lines,
+    ignoredCounts,
   };
 }
 

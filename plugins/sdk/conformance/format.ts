@@ -55,7 +55,7 @@ export async function checkFormat(
   options: FormatConformance,
 ): Promise<void> {
   const config = factory.config.parse(options.config ?? options.minimal);
-  const make = () => factory.create(config, { agent: testAgent });
+  const make = () => factory.create(config, { agent: testAgent, ignored: () => {} });
   await checkNoise(t, make, options.frames);
   await checkSameFrames(t, make, options.frames);
   await checkPending(t, make, options.frames);
