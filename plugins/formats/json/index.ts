@@ -1,10 +1,10 @@
 // Format json: one JSON object a frame, made into an event by a mapping.
 
 import { defineFormat, NOTHING } from "../../sdk/index.ts";
+import { parseObject } from "../../sdk/json-object.ts";
 import { createMapper, mapping } from "../../sdk/mapping.ts";
 import { config } from "./config.ts";
 import { DEFAULT_MAPPING } from "./default-mapping.ts";
-import { parseObject } from "./parse.ts";
 
 export default defineFormat({
   type: "json",

@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import t from "tap";
-import { type ParsedObject, parseObject } from "./parse.ts";
+import { type ParsedObject, parseObject } from "./json-object.ts";
 
 const limits = { bytesMax: 1024, depthMax: 4 };
 

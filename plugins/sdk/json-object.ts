@@ -2,11 +2,12 @@
 // text, and a text that names a member twice says so.
 
 import { Buffer, isUtf8 } from "node:buffer";
-import { type Json, type JsonObject, RejectedInput } from "../../sdk/index.ts";
-import { isObject } from "../../sdk/mapping-path.ts";
+import { RejectedInput } from "./errors.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { isObject } from "./mapping-path.ts";
 
-/** Limits of a frame. */
-export interface Limits {
+/** Limits of a frame of JSON. */
+export interface JsonLimits {
   readonly bytesMax: number;
   readonly depthMax: number;
 }
@@ -29,7 +30,7 @@ const COLON = 0x3a;
 const EXACT_DIGITS = 15;
 
 /** Parses a frame; undefined for a blank one. Throws RejectedInput with the reason otherwise. */
-export function parseObject(frame: Uint8Array, limits: Limits): ParsedObject | undefined {
+export function parseObject(frame: Uint8Array, limits: JsonLimits): ParsedObject | undefined {
   if (frame.length > limits.bytesMax) {
     throw new RejectedInput(`Is ${frame.length} bytes long: the limit is ${limits.bytesMax}`);
   }
