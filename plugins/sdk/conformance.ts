@@ -20,6 +20,7 @@ import type {
   ReceiverFactory,
 } from "./factory.ts";
 
+export { type TestCertificates, testCertificates } from "./conformance/certificates.ts";
 export * from "./conformance/context.ts";
 export {
   type ExporterConformance,
