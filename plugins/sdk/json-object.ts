@@ -12,9 +12,14 @@ export interface JsonLimits {
   readonly depthMax: number;
 }
 
-/** A parsed frame. */
-export interface ParsedObject {
+/** A parsed frame that holds an object. */
+export interface ParsedObject extends ParsedJson {
   readonly root: JsonObject;
+}
+
+/** A parsed frame. */
+export interface ParsedJson {
+  readonly root: Json;
   /** The whole text, where a member is named twice: the object holds only the last of them. */
   readonly ambiguous?: string;
 }
@@ -31,6 +36,17 @@ const EXACT_DIGITS = 15;
 
 /** Parses a frame; undefined for a blank one. Throws RejectedInput with the reason otherwise. */
 export function parseObject(frame: Uint8Array, limits: JsonLimits): ParsedObject | undefined {
+  const parsed = parseJson(frame, limits);
+  if (parsed === undefined || isParsedObject(parsed)) return parsed;
+  throw new RejectedInput("Is JSON, but no object");
+}
+
+function isParsedObject(parsed: ParsedJson): parsed is ParsedObject {
+  return isObject(parsed.root);
+}
+
+/** Like parseObject(), of a frame that may hold any JSON value. */
+export function parseJson(frame: Uint8Array, limits: JsonLimits): ParsedJson | undefined {
   if (frame.length > limits.bytesMax) {
     throw new RejectedInput(`Is ${frame.length} bytes long: the limit is ${limits.bytesMax}`);
   }
@@ -52,7 +68,6 @@ export function parseObject(frame: Uint8Array, limits: JsonLimits): ParsedObject
     // The parser's own message quotes the text, which may hold a secret.
     throw new RejectedInput("Is not JSON", { cause: error });
   }
-  if (!isObject(root)) throw new RejectedInput("Is JSON, but no object");
   return countMembers(root) < shape.members ? { root, ambiguous: text } : { root };
 }
 
@@ -124,7 +139,8 @@ function countMembers(value: Json): number {
     }
     return count;
   }
-  const object = value as JsonObject;
+  if (!isObject(value)) return 0;
+  const object = value;
   for (const key of Object.keys(object)) {
     count++;
     const member = object[key];

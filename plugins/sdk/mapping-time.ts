@@ -102,6 +102,14 @@ function epoch(found: Json, unitMs: number): number | undefined {
   return Number.isInteger(ms) ? ms : Math.floor(ms + 1e-4);
 }
 
+const utc = () => 0;
+
+/** A time as `auto` reads it, in milliseconds; without a zone it is UTC. Undefined if it is none. */
+export function readTime(found: Json): number | undefined {
+  const ms = auto(found, utc);
+  return ms !== undefined && ms >= 0 && ms <= TIME_MS_MAX ? Math.floor(ms) : undefined;
+}
+
 /** ISO 8601, or a number whose size tells its unit: seconds to 5138, then ms, µs, ns. */
 function auto(found: Json, timezone: (localMs: number) => number): number | undefined {
   const text = textOf(found);

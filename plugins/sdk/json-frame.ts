@@ -1,0 +1,106 @@
+// What formats of JSON documents have in common: the objects of a frame, the members of an object as
+// text or number, times, and an id for events whose source gives none.
+
+import { RejectedInput } from "./errors.ts";
+import type { FramePosition } from "./format.ts";
+import type { Json, JsonObject } from "./json.ts";
+import { type JsonLimits, type ParsedJson, parseJson } from "./json-object.ts";
+import { isObject } from "./mapping-path.ts";
+import { readTime } from "./mapping-time.ts";
+
+/**
+ * Limits of formats that have no options for them. The receiver's own limit on a line or a body is
+ * lower than these bytes; the depth is that of every source of JSON.
+ */
+export const JSON_LIMITS: JsonLimits = { bytesMax: 32 * 1024 * 1024, depthMax: 32 };
+
+/**
+ * The object of a frame. Throws RejectedInput for bytes that are not UTF-8, blank, no JSON, no
+ * object, nested too deep, too long, or that name a member twice, of which one would be lost.
+ * Numbers that a double would round come as text.
+ */
+export function parseJsonFrame(frame: Uint8Array, limits: JsonLimits = JSON_LIMITS): JsonObject {
+  const root = unambiguous(parseJson(frame, limits));
+  if (isObject(root)) return root;
+  throw new RejectedInput("Is JSON, but no object");
+}
+
+/**
+ * All objects of a frame that holds one object, a list of objects, or one object a line. Throws as
+ * parseJsonFrame() does; one bad object rejects the frame, since a frame is kept as a whole.
+ */
+export function parseJsonFrames(
+  frame: Uint8Array,
+  limits: JsonLimits = JSON_LIMITS,
+): readonly JsonObject[] {
+  let root: Json;
+  try {
+    root = unambiguous(parseJson(frame, limits));
+  } catch (error) {
+    const lines = linesOf(frame);
+    if (lines.length < 2 || !(error instanceof RejectedInput)) throw error;
+    return lines.map((line) => parseJsonFrame(line, limits));
+  }
+  if (isObject(root)) return [root];
+  if (!Array.isArray(root) || !root.every(isObject)) {
+    throw new RejectedInput("Is JSON, but no object and no list of objects");
+  }
+  return root;
+}
+
+function unambiguous(parsed: ParsedJson | undefined): Json {
+  if (parsed === undefined) throw new RejectedInput("Is blank");
+  if (parsed.ambiguous !== undefined) throw new RejectedInput("Names a member twice");
+  return parsed.root;
+}
+
+function linesOf(frame: Uint8Array): Uint8Array[] {
+  const lines: Uint8Array[] = [];
+  for (let at = 0; at < frame.length;) {
+    const end = frame.indexOf(0x0a, at);
+    const line = frame.subarray(at, end < 0 ? frame.length : end);
+    if (line.some((byte) => byte > 0x20)) lines.push(line);
+    at = end < 0 ? frame.length : end + 1;
+  }
+  return lines;
+}
+
+/**
+ * The id of an event whose source gives none: where its frame stands, and which of several in the
+ * frame it is.
+ */
+export function frameId(at: FramePosition, index = 0): string {
+  return index === 0 ? `${at.source}:${at.offset}` : `${at.source}:${at.offset}:${index}`;
+}
+
+/** The text of a member: a text that is not empty, or a number. */
+export function textIn(from: JsonObject | undefined, name: string): string | undefined {
+  const found = from === undefined || !Object.hasOwn(from, name) ? undefined : from[name];
+  if (typeof found === "string") return found === "" ? undefined : found;
+  return typeof found === "number" ? String(found) : undefined;
+}
+
+/** A member that is an object. */
+export function objectIn(from: JsonObject | undefined, name: string): JsonObject | undefined {
+  const found = from === undefined || !Object.hasOwn(from, name) ? undefined : from[name];
+  return isObject(found) ? found : undefined;
+}
+
+/** A member that is a list. */
+export function listIn(from: JsonObject | undefined, name: string): readonly Json[] | undefined {
+  const found = from === undefined || !Object.hasOwn(from, name) ? undefined : from[name];
+  return Array.isArray(found) ? found : undefined;
+}
+
+/**
+ * The first of some values that is a time (ISO 8601, or seconds, ms, µs or ns since the epoch), in
+ * milliseconds; else when the frame was received. Throws RejectedInput where neither is known.
+ */
+export function timeAt(at: FramePosition, ...values: readonly (Json | undefined)[]): number {
+  for (const value of values) {
+    const time = value === undefined ? undefined : readTime(value);
+    if (time !== undefined) return time;
+  }
+  if (at.receivedAt !== undefined) return at.receivedAt;
+  throw new RejectedInput("Has no time, and its receiver does not say when it came");
+}
