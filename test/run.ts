@@ -3,9 +3,9 @@
 // `--soak` sets CAIRN_SOAK=1: long versions of the crash, kill and fuzz tests.
 
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import process from "node:process";
+import { buildChanged, projectSources } from "./node/build.ts";
 
 type RuntimeName = "node" | "deno";
 
@@ -20,8 +20,8 @@ interface Result {
 }
 
 const COMMANDS: Readonly<Record<RuntimeName, (file: string) => readonly string[]>> = {
-  // As tap's own runner starts a file, without a runner for each.
-  node: (file) => ["node", "--enable-source-maps", "--import=@tapjs/typescript/import", file],
+  // As tap's own runner starts a file, without a runner for each, and from what is built.
+  node: (file) => ["node", "--enable-source-maps", "--import=./test/node/preload.js", file],
   deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file],
 };
 
@@ -98,29 +98,30 @@ function print({ runtime, file, passed, failed, skipped, ms, output }: Result): 
   }
 }
 
-/** Builds (end-to-end tests run what users run) and, before a full run, checks types and form. */
+/**
+ * Builds what Node runs. Before a full run the types and the form of everything are checked, too;
+ * for single files only what changed is translated, whatever stands in the rest of the tree.
+ */
 async function prepare(all: boolean): Promise<boolean> {
-  const commands = all ? [["tsc", "-p", "."], ["npm", "run", "check"]] : [["tsc", "-p", "."]];
-  for (const command of commands) {
+  if (!all) {
+    buildChanged();
+    return true;
+  }
+  const commands = [["tsc", "-p", "."], ["npm", "run", "check"]];
+  const codes = await Promise.all(commands.map(async (command) => {
     const [code, output] = await run(command, {});
     if (code !== 0) console.log(`${command.join(" ")} failed:\n${output}`);
-    if (code !== 0 && all) return false;
-  }
-  return true;
+    return code;
+  }));
+  return codes.every((code) => code === 0);
 }
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = new Set(argv.filter((word) => word.startsWith("--")));
   let files = argv.filter((word) => !word.startsWith("--"));
-  if (files.length === 0) {
-    files = ["src", "plugins", "test"].flatMap((root) =>
-      (readdirSync(root, { recursive: true }) as string[])
-        .filter((name) => name.endsWith(".test.ts"))
-        .map((name) => `${root}/${name}`)
-    ).sort();
-  }
-  const all = argv.every((word) => word.startsWith("--"));
-  if ((all || files.some((file) => file.startsWith("test/"))) && !await prepare(all)) {
+  const all = files.length === 0;
+  if (all) files = projectSources().filter((path) => path.endsWith(".test.ts")).sort();
+  if (!await prepare(all)) {
     console.log("\n0 passed, 1 failed");
     return 1;
   }
