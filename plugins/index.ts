@@ -14,6 +14,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
   format: {
     audit: () => import("./formats/audit/index.ts"),
     cloudtrail: () => import("./formats/cloudtrail/index.ts"),
+    docker: () => import("./formats/docker/index.ts"),
     json: () => import("./formats/json/index.ts"),
     text: () => import("./formats/text/index.ts"),
   },
