@@ -11,11 +11,37 @@ type Parts = Map<number, Map<number, string>>;
 /** Name of an argument, `a12`, or of a part of one, `a12[3]`. */
 export const ARGUMENT = /^a(\d{1,7})(?:\[(\d{1,7})\])?$/;
 
+const NAMES: readonly string[] = Array.from({ length: 64 }, (_, i) => `a${i}`);
+
 /**
  * The arguments in order. One that a lost record held is null; a long one lacks the parts that were
  * lost. As many nulls as arguments at most, whatever the record claims.
  */
 export function argumentsOf(records: readonly AuditRecord[]): (string | null)[] {
+  return inOrder(records) ?? gathered(records);
+}
+
+/** The arguments where one record holds them all, one after the other: nearly every command. */
+function inOrder(records: readonly AuditRecord[]): string[] | undefined {
+  let found: AuditRecord | undefined;
+  for (const record of records) {
+    if (record.type !== "EXECVE") continue;
+    if (found !== undefined) return undefined;
+    found = record;
+  }
+  if (found === undefined) return [];
+  const words: string[] = [];
+  const { names: { list }, values } = found.fields;
+  if (list[0] !== "argc") return undefined;
+  for (let i = 1; i < values.length; i++) {
+    const value = values[i];
+    if (value === undefined || list[i] !== NAMES[i - 1]) return undefined;
+    words.push(value);
+  }
+  return words;
+}
+
+function gathered(records: readonly AuditRecord[]): (string | null)[] {
   const whole = new Map<number, string>();
   const parts: Parts = new Map();
   for (const record of records) if (record.type === "EXECVE") collect(record, whole, parts);
@@ -34,7 +60,7 @@ function collect(record: AuditRecord, whole: Map<number, string>, parts: Parts):
   const { names, values } = record.fields;
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
-    const match = value === undefined ? null : ARGUMENT.exec(names[i]!);
+    const match = value === undefined ? null : ARGUMENT.exec(names.list[i]!);
     if (value === undefined || match === null) continue;
     const index = Number(match[1]);
     if (match[2] === undefined) {

@@ -11,7 +11,6 @@
 
 import { RejectedInput } from "../../sdk/errors.ts";
 import type { FramePosition } from "../../sdk/format.ts";
-import { standsAlone } from "./actions.ts";
 import type { AuditRecord } from "./parse.ts";
 
 /** Bounds of what waits. */
@@ -47,6 +46,8 @@ export class Assembler {
   readonly #options: AssembleOptions;
   // In order of their first lines, so the first is the oldest.
   readonly #open = new Map<string, OpenGroup>();
+  // The one the record before went to: the next nearly always goes there, too.
+  #last: OpenGroup | undefined;
   #bytes = 0;
   // Keys of events handed out lately, to know a straggler from a new event.
   readonly #closed = new Set<string>();
@@ -61,9 +62,9 @@ export class Assembler {
    * what waits stays as it was.
    */
   add(record: AuditRecord, bytes: number, at: FramePosition): readonly Group[] {
-    if (standsAlone(record.type)) return [[record]];
-    const key = record.node === "" ? record.stamp : `${record.node} ${record.stamp}`;
-    const group = this.#open.get(key);
+    if (record.isAlone) return [[record]];
+    const key = record.id;
+    const group = this.#last?.key === key ? this.#last : this.#open.get(key);
     if (record.type === "EOE") {
       return group === undefined ? NONE : [this.#close(group)];
     }
@@ -75,7 +76,7 @@ export class Assembler {
         `Event "${key}" too large: over ${this.#options.groupBytesMax} bytes with this record`,
       );
     }
-    const target = group ?? this.#openGroup(key, at);
+    const target = this.#last = group ?? this.#openGroup(key, at);
     collect(target, record, bytes);
     this.#bytes += bytes;
     if (target.titled && target.items !== undefined && target.paths >= target.items) {
@@ -128,6 +129,7 @@ export class Assembler {
 
   #close(group: OpenGroup): Group {
     this.#open.delete(group.key);
+    if (this.#last === group) this.#last = undefined;
     this.#bytes -= group.bytes;
     this.#closed.add(group.key);
     if (this.#closed.size > this.#options.groupsMax) {

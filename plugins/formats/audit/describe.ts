@@ -70,7 +70,7 @@ export function describeEvent(
   const { primary, rule } = facts;
   const described = lookAt(facts, names);
   const event: Writable<AuditEvent> = {
-    id: primary.node === "" ? primary.stamp : `${primary.node} ${primary.stamp}`,
+    id: primary.id,
     time: primary.time,
     service: rule.service ?? facts.program ?? FALLBACK.get(primary.type) ?? "audit",
     action: described.action,
@@ -205,7 +205,7 @@ function requestOf({ facts, paths, socket }: Described): JsonObject | undefined 
 
 function additionalOf({ facts, call, paths }: Described, members: Members): JsonObject {
   const { primary, others, socket } = facts;
-  const files = paths.map((path) => plain(path.record, members));
+  const files = paths.map(({ record }) => record.fields.plain ??= plain(record, members));
   // The address in its own words, too: not every family is decoded.
   const rest = socket === undefined || socket === primary ? others : [socket, ...others];
   const records = rest.map((record) => plain(record, members, record.type));
@@ -236,15 +236,21 @@ function additionalOf({ facts, call, paths }: Described, members: Members): Json
 
 /** Adds the fields of a record that have no other place and that no record before it has. */
 function copyFields(into: Members, record: AuditRecord, before?: Names): void {
-  const execve = record.type === "EXECVE";
   const { names, values } = record.fields;
-  for (let i = 0; i < values.length; i++) {
-    const key = names[i]!;
+  for (const i of names.copied ??= copiedFields(record.type, names.list)) {
     const value = values[i];
-    if (value === undefined || PLACED.has(key) || before?.has(key)) continue;
-    if (execve && ARGUMENT.test(key)) continue;
-    into.add(key, value);
+    if (value === undefined || before?.has(names.list[i]!)) continue;
+    into.add(names.list[i]!, value);
   }
+}
+
+/** Where the names stand that have no other place. */
+function copiedFields(type: string, names: readonly string[]): number[] {
+  const copied: number[] = [];
+  for (const [i, name] of names.entries()) {
+    if (!PLACED.has(name) && !(type === "EXECVE" && ARGUMENT.test(name))) copied.push(i);
+  }
+  return copied;
 }
 
 function copyResolved(into: Members, record: AuditRecord, before?: Names): void {
@@ -262,7 +268,7 @@ function plain(record: AuditRecord, members: Members, type?: string): JsonObject
   if (type !== undefined) members.add("recordType", type);
   const { names, values } = record.fields;
   for (let i = 0; i < values.length; i++) {
-    const key = names[i]!;
+    const key = names.list[i]!;
     const value = values[i];
     if (value === undefined || (key.startsWith("cap_") && /^0+$/.test(value))) continue;
     if (key === "recordType" && type !== undefined) members.set(key, value);

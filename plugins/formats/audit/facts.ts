@@ -1,7 +1,6 @@
 // The records of one event, seen as one: which of them names the action, which is the system call,
 // and where a field is looked up. Made when a group is complete; read by all that describe it.
 
-import { ruleOf } from "./actions.ts";
 import type { ActionRule } from "./actions.ts";
 import type { AuditRecord } from "./parse.ts";
 
@@ -34,22 +33,24 @@ const PROGRAMS: ReadonlyMap<string, string> = new Map([
   ["systemd-executor", "systemd"],
 ]);
 
+// Nearly every program's name.
+const PLAIN = /^(?!-$)[a-z0-9._-]{1,64}$/;
+
 const PARTS: ReadonlySet<string> = new Set(["SYSCALL", "EXECVE", "CWD", "PROCTITLE", "SOCKADDR"]);
 
 /** Looks at a group of at least one record. */
 export function factsOf(records: readonly AuditRecord[]): Facts {
   let primary = records[0]!;
-  let rule = ruleOf(primary.type);
+  let { rule } = primary;
   const first: Partial<Record<string, AuditRecord>> = {};
   const paths: AuditRecord[] = [];
   const extra: AuditRecord[] = [];
   for (const record of records) {
     const { type } = record;
     if (record !== primary) {
-      const other = ruleOf(type);
-      if (other.rank < rule.rank) {
+      if (record.rule.rank < rule.rank) {
         primary = record;
-        rule = other;
+        rule = record.rule;
       }
     }
     if (type === "PATH") paths.push(record);
@@ -91,12 +92,14 @@ export function resolvedName(facts: Facts, key: string): string | undefined {
 /** `/usr/sbin/sshd-session (deleted)` -> `sshd`. */
 function programName(path: string | undefined): string | undefined {
   if (path === undefined) return undefined;
-  let name = path.slice(path.lastIndexOf("/") + 1);
-  // What the kernel adds to a file that was replaced while it ran, and rpm while it replaces it.
-  const added = name.search(/;| \(deleted\)/);
-  if (added > 0) name = name.slice(0, added);
-  if (!/^[a-z0-9._-]{1,64}$/.test(name)) {
-    name = name.toLowerCase().replace(/[^a-z0-9._-]+/g, "-").slice(0, 64);
-  }
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return PROGRAMS.get(name) ?? (PLAIN.test(name) ? name : cleaned(name));
+}
+
+/** A name without what the kernel adds to a replaced file, and rpm while it replaces it. */
+function cleaned(path: string): string | undefined {
+  const added = path.search(/;| \(deleted\)/);
+  const name = (added > 0 ? path.slice(0, added) : path)
+    .toLowerCase().replace(/[^a-z0-9._-]+/g, "-").slice(0, 64);
   return name === "" || name === "-" ? undefined : PROGRAMS.get(name) ?? name;
 }

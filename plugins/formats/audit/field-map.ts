@@ -2,38 +2,84 @@
 // again and again, so a line keeps only its values as long as its names are those of the line
 // before: a Map for each line is what costs most otherwise. Filled by fields.ts.
 
+import type { JsonObject } from "../../sdk/json.ts";
+import { ruleOf, standsAlone, typeName } from "./actions.ts";
+import type { ActionRule } from "./actions.ts";
+import { isEncoded, rawToText } from "./text.ts";
+
+/** What is to be known of one field's name, worked out when it is first seen. */
+export interface Key {
+  /** As it stands in the line, a character per byte; and as text. */
+  readonly written: string;
+  readonly name: string;
+  /** A bare value of it is hex. */
+  readonly isEncoded: boolean;
+  /** A part of one argument of EXECVE, `a2[0]`: joined before it is decoded, see argv.ts. */
+  readonly isPart: boolean;
+  /** Upper case: the daemon's own addition; its name in lower case. */
+  readonly added: string | undefined;
+  /** Words that follow belong to its value: `op=adding group to /etc/group`. */
+  readonly isOpen: boolean;
+}
+
+/** The names of a line's fields, shared by lines that have the same. */
+export interface Names {
+  readonly list: readonly string[];
+  /** Where each stands. */
+  readonly index: ReadonlyMap<string, number>;
+  /** Which of them describe.ts copies; kept here because it is asked for each event. */
+  copied: readonly number[] | undefined;
+}
+
 /** What the last line of one type looked like: the guess for the next, nearly always right. */
 export interface Layout {
   readonly type: string;
-  /** Names as written. */
-  keys: readonly string[];
-  /** Names of its fields, and where each stands. */
-  names: readonly string[];
-  index: ReadonlyMap<string, number>;
+  readonly rule: ActionRule;
+  /** A record of this type is a whole event. */
+  readonly isAlone: boolean;
+  /** In the order of the last line. */
+  keys: readonly Key[];
+  names: Names;
 }
 
-/** A layout for a type of which no line came yet. */
-export function newLayout(type: string): Layout {
-  return { type, keys: [], names: [], index: new Map() };
+const NO_NAMES: Names = { list: [], index: new Map(), copied: [] };
+
+/** A layout for a type of which no line came yet, by the name it is written with. */
+export function newLayout(written: string): Layout {
+  const type = typeName(written);
+  return { type, rule: ruleOf(type), isAlone: standsAlone(type), keys: [], names: NO_NAMES };
+}
+
+/** Works out what is to be known of a name in lines of a type. */
+export function newKey(type: string, written: string): Key {
+  const first = written.charCodeAt(0);
+  return {
+    written,
+    name: rawToText(written),
+    isEncoded: isEncoded(type, written),
+    isPart: type === "EXECVE" && written.endsWith("]"),
+    added: first >= 0x41 && first <= 0x5a ? written.toLowerCase() : undefined,
+    isOpen: written === "op" || written === "text",
+  };
 }
 
 /** A list of names and values that answers like a Map. */
 export class FieldMap {
   /** The value of each name; undefined where the line says that there is none. */
   readonly values: (string | undefined)[] = [];
-  #names: readonly string[];
-  #index: ReadonlyMap<string, number>;
+  /** These fields as an object, where describe.ts has made one and the line comes again and again. */
+  plain: JsonObject | undefined = undefined;
+  #names: Names;
   // Set when the line has other names than the one before.
-  #own: { readonly names: string[]; readonly index: Map<string, number> } | undefined;
+  #own: { readonly list: string[]; readonly index: Map<string, number> } | undefined;
   #repeats = 1;
 
   constructor(layout: Layout) {
     this.#names = layout.names;
-    this.#index = layout.index;
   }
 
   /** The names of the values; there may be more of them. */
-  get names(): readonly string[] {
+  get names(): Names {
     return this.#names;
   }
 
@@ -44,7 +90,7 @@ export class FieldMap {
 
   /** The value of this name; undefined where there is none. */
   get(name: string): string | undefined {
-    const at = this.#index.get(name);
+    const at = this.#names.index.get(name);
     return at === undefined ? undefined : this.values[at];
   }
 
@@ -56,7 +102,7 @@ export class FieldMap {
   /** Names and values in order, without those that have none. */
   *[Symbol.iterator](): Generator<[string, string]> {
     for (const [i, value] of this.values.entries()) {
-      if (value !== undefined) yield [this.#names[i]!, value];
+      if (value !== undefined) yield [this.#names.list[i]!, value];
     }
   }
 
@@ -64,19 +110,18 @@ export class FieldMap {
   add(name: string, value: string | undefined): void {
     const at = this.values.length;
     if (this.#own === undefined) {
-      if (this.#names[at] === name) {
+      if (this.#names.list[at] === name) {
         this.values.push(value);
         return;
       }
-      const names = this.#names.slice(0, at);
-      this.#own = { names, index: new Map(names.map((known, i) => [known, i])) };
-      this.#names = names;
-      this.#index = this.#own.index;
+      const list = this.#names.list.slice(0, at);
+      this.#own = { list, index: new Map(list.map((known, i) => [known, i])) };
+      this.#names = { ...this.#own, copied: undefined };
     }
     const known = this.#own.index.get(name);
     if (known === undefined) {
       this.#own.index.set(name, at);
-      this.#own.names.push(name);
+      this.#own.list.push(name);
       this.values.push(value);
     } else if (this.values[known] === undefined) this.values[known] = value;
     else if (value !== undefined) this.add(`${name}#${++this.#repeats}`, value);
@@ -86,13 +131,11 @@ export class FieldMap {
   extend(name: string, word: string): void {
     const before = this.get(name);
     if (before === undefined) this.add(name, word);
-    else this.values[this.#index.get(name)!] = `${before} ${word}`;
+    else this.values[this.#names.index.get(name)!] = `${before} ${word}`;
   }
 
   /** Makes the names of this line the guess for the next. */
   learn(layout: Layout): void {
-    if (this.#own === undefined) return;
-    layout.names = this.#own.names;
-    layout.index = this.#own.index;
+    if (this.#own !== undefined) layout.names = this.#names;
   }
 }

@@ -2,16 +2,11 @@
 // daemon added behind them. Second half of parse.ts, which reads what stands before them.
 
 import { RejectedInput } from "../../sdk/errors.ts";
-import { FieldMap } from "./field-map.ts";
-import type { Layout } from "./field-map.ts";
-import { decodeHex, isEncoded, rawToText } from "./text.ts";
+import { FieldMap, newKey } from "./field-map.ts";
+import type { Key, Layout } from "./field-map.ts";
+import { decodeHex, rawToText } from "./text.ts";
 
-// Names the daemon adds, as this format writes them.
-const LOWER: ReadonlyMap<string, string> = new Map(
-  ["AUID", "UID", "GID", "EUID", "SUID", "FSUID", "EGID", "SGID", "FSGID", "OUID", "OGID", "ARCH"]
-    .concat("SYSCALL", "SADDR", "ID", "OLD-AUID").map((name) => [name, name.toLowerCase()]),
-);
-// The same; needed only where it wrote them without a separator.
+// Names the daemon adds; needed only where it wrote them without a separator.
 const ADDED =
   /(?:OLD-AUID|AUID|UID|GID|EUID|SUID|FSUID|EGID|SGID|FSGID|OUID|OGID|ARCH|SYSCALL|SADDR|ID)$/;
 
@@ -36,11 +31,10 @@ export class FieldReader {
   readonly #ascii: boolean;
   // How many names came; they are the layout's as long as `#keys`, the names themselves, is unset.
   #count = 0;
-  #keys: string[] | undefined;
+  #keys: Key[] | undefined;
   #text = "";
-  // The last field, while words that follow it belong to its value: `op=adding group to
-  // /etc/group`.
-  #open = "";
+  // The last field, while words that follow it belong to its value.
+  #open: Key | undefined;
   // `old auid=1 new auid=2`, as LOGIN was written before Linux 3.
   #prefix = "";
 
@@ -56,7 +50,8 @@ export class FieldReader {
     if (this.#count > KEYS_MAX || this.fields.hasRepeats) return;
     this.fields.learn(this.#layout);
     const keys = this.#keys;
-    if (keys !== undefined && new Set(keys).size === keys.length) this.#layout.keys = keys;
+    if (keys === undefined) return;
+    if (new Set(keys.map(({ written }) => written)).size === keys.length) this.#layout.keys = keys;
   }
 
   /** Reads from one index up to another; `nested` inside msg='…'. */
@@ -71,7 +66,7 @@ export class FieldReader {
       }
       const guess = this.#guess(at);
       if (guess !== undefined) {
-        at = this.#value(guess, at + guess.length + 1, end, nested);
+        at = this.#value(guess, at + guess.written.length + 1, end, nested);
         continue;
       }
       let stop = at;
@@ -81,7 +76,7 @@ export class FieldReader {
         this.#word(line.slice(at, Math.min(stop, end)));
         at = stop;
       } else {
-        const key = line.slice(c === BRACKET ? at + 1 : at, stop);
+        const key = newKey(this.#layout.type, line.slice(c === BRACKET ? at + 1 : at, stop));
         (this.#keys ??= this.#layout.keys.slice(0, this.#count)).push(key);
         this.#count++;
         at = this.#value(key, stop + 1, end, nested);
@@ -93,31 +88,38 @@ export class FieldReader {
   }
 
   /** The name at this place in the line before this one, where it stands here too. */
-  #guess(at: number): string | undefined {
+  #guess(at: number): Key | undefined {
     const guess = this.#layout.keys[this.#count];
-    if (guess === undefined || !this.#line.startsWith(guess, at)) return undefined;
-    if (this.#line.charCodeAt(at + guess.length) !== EQUALS) return undefined;
+    if (guess === undefined) return undefined;
+    const { written } = guess;
+    const line = this.#line;
+    const { length } = written;
+    // A loop over so few characters costs a fraction of a call of startsWith().
+    for (let i = 0; i < length; i++) {
+      if (line.charCodeAt(at + i) !== written.charCodeAt(i)) return undefined;
+    }
+    if (line.charCodeAt(at + length) !== EQUALS) return undefined;
     this.#keys?.push(guess);
     this.#count++;
     return guess;
   }
 
   /** Reads the value at `from`; returns the index after it. */
-  #value(key: string, from: number, end: number, nested: boolean): number {
+  #value(key: Key, from: number, end: number, nested: boolean): number {
     const line = this.#line;
     const c = from < end ? line.charCodeAt(from) : SPACE;
-    this.#open = "";
+    this.#open = undefined;
     if (c === QUOTE) {
       const close = line.indexOf('"', from + 1);
       if (close < 0 || close >= end) return this.#cut(key, from, end);
       this.#field(key, line.slice(from + 1, close), true, nested);
       return close + 1;
     }
-    if (c === APOSTROPHE && key === "msg" && !nested) {
+    if (c === APOSTROPHE && key.written === "msg" && !nested) {
       const last = line.lastIndexOf("'", end - 1);
       const close = last > from ? last : end;
       this.read(from + 1, close, true);
-      this.#open = "";
+      this.#open = undefined;
       return close + 1;
     }
     let stop = from;
@@ -134,49 +136,46 @@ export class FieldReader {
         }
       }
     }
-    this.#field(key, line.slice(from, stop), false, nested);
+    this.#bare(key, from, stop, nested);
     return stop;
   }
 
+  /** A value without quotes. */
+  #bare(key: Key, from: number, stop: number, nested: boolean): void {
+    const last = stop > from ? this.#line.charCodeAt(stop - 1) : 0;
+    let raw = this.#line.slice(from, stop);
+    if (last === COMMA || (last === BRACKET_CLOSE && !raw.includes("("))) raw = raw.slice(0, -1);
+    if (nested && key.isOpen) this.#open = key;
+    const isNone = raw.length < 7 && (raw === "" || raw === "?" || raw === "(null)");
+    this.#field(key, isNone ? undefined : raw, false, nested);
+  }
+
   /** A quote that never closes: what remains of a line that was cut. */
-  #cut(key: string, from: number, end: number): number {
+  #cut(key: Key, from: number, end: number): number {
     if (end === this.#line.length) {
-      throw new RejectedInput(`Cut line: the value of "${rawToText(key)}" has no end`);
+      throw new RejectedInput(`Cut line: the value of "${key.name}" has no end`);
     }
     this.#field(key, this.#line.slice(from, end), true, true);
     return end;
   }
 
-  #field(name: string, raw: string, quoted: boolean, nested: boolean): void {
-    let key = name;
-    let value = raw;
-    let none = quoted && raw === "?" && key === "acct";
-    if (!quoted) {
-      const last = value.charCodeAt(value.length - 1);
-      if (last === COMMA || (last === BRACKET_CLOSE && !value.includes("("))) {
-        value = value.slice(0, -1);
-      }
-      if (nested && (key === "op" || key === "text")) this.#open = key;
-      none = value === "" || value === "?" || value === "(null)";
-    }
-    const first = key.charCodeAt(0);
-    if (first >= 0x41 && first <= 0x5a && !nested) {
-      if (none) return;
-      (this.resolved ??= new Map()).set(LOWER.get(key) ?? key.toLowerCase(), this.#decode(value));
+  #field(written: Key, raw: string | undefined, quoted: boolean, nested: boolean): void {
+    let key = written;
+    if (key.added !== undefined && !nested) {
+      if (raw !== undefined) (this.resolved ??= new Map()).set(key.added, this.#decode(raw));
       return;
     }
     if (this.#prefix !== "") {
-      key = this.#prefix + key;
+      key = newKey(this.#layout.type, this.#prefix + key.written);
       this.#prefix = "";
     }
-    this.fields.add(this.#decode(key), none ? undefined : this.#valueOf(key, value, quoted));
+    const isNone = raw === undefined || (quoted && raw === "?" && written.written === "acct");
+    this.fields.add(key.name, isNone ? undefined : this.#valueOf(key, raw, quoted));
   }
 
-  #valueOf(key: string, value: string, quoted: boolean): string {
-    const { type } = this.#layout;
-    // A part of a long argument is joined before it is decoded, so it stays as it is: see argv.ts.
-    if (key.endsWith("]") && type === "EXECVE") return quoted ? `"${value}` : value;
-    if (!quoted && value.length % 2 === 0 && isEncoded(type, key)) return decodeHex(key, value);
+  #valueOf(key: Key, value: string, quoted: boolean): string {
+    if (key.isPart) return quoted ? `"${value}` : value;
+    if (key.isEncoded && !quoted && value.length % 2 === 0) return decodeHex(key.written, value);
     return this.#decode(value);
   }
 
@@ -185,8 +184,8 @@ export class FieldReader {
   }
 
   #word(word: string): void {
-    if (this.#open !== "") {
-      this.fields.extend(this.#open, this.#decode(word));
+    if (this.#open !== undefined) {
+      this.fields.extend(this.#open.name, this.#decode(word));
     } else if (word === "old" || word === "new") {
       this.#prefix = word === "old" ? "old-" : "";
     } else if (word !== ":") {

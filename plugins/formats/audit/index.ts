@@ -1,7 +1,7 @@
 // Format `audit`: lines of the Linux audit log to AuditEvents. parse.ts reads a line, assemble.ts
 // puts the lines of an event together, describe.ts says what happened.
 
-import { Buffer } from "node:buffer";
+import { Buffer, isAscii } from "node:buffer";
 import { RejectedInput } from "../../sdk/errors.ts";
 import type { AuditEvent } from "../../sdk/event.ts";
 import { defineFormat } from "../../sdk/factory.ts";
@@ -16,8 +16,6 @@ import { Members } from "./members.ts";
 import { RecordParser } from "./parse.ts";
 import { SyscallNames } from "./syscalls.ts";
 
-// What a line of text does not hold, and what needs decoding.
-const UNUSUAL = /[\0\x80-\xff]/;
 const BLANK = /^\s*$/;
 
 class AuditFormat implements Format {
@@ -48,11 +46,11 @@ class AuditFormat implements Format {
     const bytes = Buffer.isBuffer(frame)
       ? frame
       : Buffer.from(frame.buffer, frame.byteOffset, length);
+    if (bytes.includes(0)) throw new RejectedInput("Binary line: holds a byte 0");
     const line = bytes.toString("latin1");
-    const ascii = !UNUSUAL.test(line);
-    if (!ascii && line.includes("\0")) throw new RejectedInput("Binary line: holds a byte 0");
     if (BLANK.test(line)) return NOTHING;
-    return this.#events(this.#assembler.add(this.#parser.parse(line, ascii), length, at));
+    const record = this.#parser.parse(line, isAscii(bytes));
+    return this.#events(this.#assembler.add(record, length, at));
   }
 
   flush(nowMs: number): Decoded {

@@ -21,7 +21,7 @@ const AT_FDCWD = /^(?:f{8})?ffffff9c$/;
 /** The paths of an event. `call` is the system call's name. */
 export function pathsOf(facts: Facts, call: string | undefined): readonly AuditPath[] {
   if (facts.paths.length === 0) return [];
-  const paths = [...facts.paths].sort((a, b) => item(a) - item(b));
+  const paths = inOrder(facts.paths);
   const folder = facts.call?.fields.get("a0");
   // Another folder than the working directory: its path is that of the PARENT record, if absolute.
   const elsewhere = call !== undefined && folder !== undefined && AT_CALL.test(call) &&
@@ -32,6 +32,14 @@ export function pathsOf(facts: Facts, call: string | undefined): readonly AuditP
     nametype: record.fields.get("nametype") ?? record.fields.get("objtype"),
     record,
   }));
+}
+
+/** By their item numbers, in which they nearly always come. */
+function inOrder(paths: readonly AuditRecord[]): readonly AuditRecord[] {
+  for (let i = 1; i < paths.length; i++) {
+    if (item(paths[i - 1]!) > item(paths[i]!)) return [...paths].sort((a, b) => item(a) - item(b));
+  }
+  return paths;
 }
 
 function item(record: AuditRecord): number {

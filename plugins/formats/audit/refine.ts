@@ -34,25 +34,34 @@ const OPERATIONS: readonly (readonly [types: string, op: RegExp, action: string]
   ["AVC APPARMOR_STATUS", /^profile_remove/, "RemoveSecurityProfile"],
 ];
 
+interface Row {
+  readonly pattern: RegExp;
+  readonly action: string;
+}
+
 // Programs that make the caller another account; their new session is the assumption.
 const SWITCHERS: ReadonlySet<string> = new Set(["su", "runuser", "doas", "pkexec"]);
+
+// The rows of each type, in their order.
+const ROWS: ReadonlyMap<string, readonly Row[]> = rowsByType();
 
 /** The action, where more than the record type is known about it. */
 export function refinedAction(facts: Facts): string {
   const { type } = facts.primary;
   if (type === "USER_START" && SWITCHERS.has(facts.program ?? "")) return "AssumeRole";
-  const op = field(facts, "op") ?? field(facts, "operation");
-  if (op !== undefined) {
-    for (const [types, pattern, action] of OPERATIONS) {
-      if (hasWord(types, type) && pattern.test(op)) return action;
-    }
-  }
-  return facts.rule.action;
+  const rows = ROWS.get(type);
+  const op = rows && (field(facts, "op") ?? field(facts, "operation"));
+  if (op === undefined) return facts.rule.action;
+  return rows!.find(({ pattern }) => pattern.test(op))?.action ?? facts.rule.action;
 }
 
-function hasWord(words: string, word: string): boolean {
-  const at = words.indexOf(word);
-  if (at < 0) return false;
-  const end = at + word.length;
-  return (at === 0 || words[at - 1] === " ") && (end === words.length || words[end] === " ");
+function rowsByType(): Map<string, Row[]> {
+  const byType = new Map<string, Row[]>();
+  for (const [types, pattern, action] of OPERATIONS) {
+    for (const type of types.split(" ")) {
+      const rows = byType.get(type) ?? [];
+      byType.set(type, [...rows, { pattern, action }]);
+    }
+  }
+  return byType;
 }
