@@ -2,10 +2,12 @@
 // text or number, times, and an id for events whose source gives none.
 
 import { RejectedInput } from "./errors.ts";
+import type { AuditEvent, Origin } from "./event.ts";
 import type { FramePosition } from "./format.ts";
 import type { Json, JsonObject } from "./json.ts";
 import { type JsonLimits, type ParsedJson, parseJson } from "./json-object.ts";
-import { isObject } from "./mapping-path.ts";
+import { endpointOf } from "./mapping-event.ts";
+import { isObject, setMember } from "./mapping-path.ts";
 import { readTime } from "./mapping-time.ts";
 
 /**
@@ -91,6 +93,55 @@ export function listIn(from: JsonObject | undefined, name: string): readonly Jso
   const found = from === undefined || !Object.hasOwn(from, name) ? undefined : from[name];
   return Array.isArray(found) ? found : undefined;
 }
+
+/** A member that is a number, also one written as text. */
+export function numberIn(from: JsonObject | undefined, name: string): number | undefined {
+  const text = textIn(from, name);
+  const number = text === undefined ? Number.NaN : Number(text);
+  return Number.isFinite(number) ? number : undefined;
+}
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+/** The members that are in neither set; undefined when nothing is left. */
+export function membersExcept(
+  from: JsonObject,
+  taken: ReadonlySet<string>,
+  alsoTaken: ReadonlySet<string> = NO_NAMES,
+): JsonObject | undefined {
+  let members: Record<string, Json> | undefined;
+  for (const name of Object.keys(from)) {
+    const value = from[name];
+    if (value === undefined || taken.has(name) || alsoTaken.has(name)) continue;
+    setMember(members ??= {}, name, value);
+  }
+  return members;
+}
+
+/** The members that are in the set; undefined when there is none. */
+export function membersOf(from: JsonObject, names: ReadonlySet<string>): JsonObject | undefined {
+  let members: Record<string, Json> | undefined;
+  for (const name of Object.keys(from)) {
+    const value = from[name];
+    if (value !== undefined && names.has(name)) setMember(members ??= {}, name, value);
+  }
+  return members;
+}
+
+/** The origin of a peer as sources write it (an address, with or without a port, or a name). */
+export function originOf(peer: string | undefined, userAgent?: string): Origin | undefined {
+  if (peer === undefined) return userAgent === undefined ? undefined : { userAgent };
+  const { address, port, host } = endpointOf(peer);
+  const origin: { -readonly [K in keyof Origin]: Origin[K] } = {};
+  if (address !== undefined) origin.address = address;
+  if (port !== undefined) origin.port = Number(port);
+  if (host !== undefined) origin.host = host;
+  if (userAgent !== undefined) origin.userAgent = userAgent;
+  return origin;
+}
+
+/** An event being made: members that are not there are added later, or never. */
+export type EventDraft = { -readonly [K in keyof AuditEvent]: AuditEvent[K] };
 
 /**
  * The first of some values that is a time (ISO 8601, or seconds, ms, µs or ns since the epoch), in

@@ -168,14 +168,15 @@ export const origin = z.strictObject({
   },
 }));
 
-interface Endpoint {
+/** A peer: an IP address, or the name of a host. */
+export interface Endpoint {
   readonly address?: string;
   readonly port?: string;
   readonly host?: string;
 }
 
 /** An address as sources write it: alone, with a port, in brackets, or in truth a host's name. */
-function endpointOf(found: string): Endpoint {
+export function endpointOf(found: string): Endpoint {
   if (isIP(found) !== 0) return { address: found };
   const match = /^\[?([0-9a-fA-F:.]{2,45})\]?:(\d{1,5})$/.exec(found);
   if (match !== null && isIP(match[1]!) !== 0) return { address: match[1]!, port: match[2]! };

@@ -1,0 +1,28 @@
+// The outcome of a request over HTTP, in the words that every source uses for it.
+
+import type { Outcome } from "./event.ts";
+
+const CODES: ReadonlyMap<number, string> = new Map([
+  [400, "InvalidRequest"],
+  [401, "AuthenticationFailed"],
+  [403, "AccessDenied"],
+  [404, "NotFound"],
+  [405, "MethodNotAllowed"],
+  [409, "Conflict"],
+  [412, "PreconditionFailed"],
+  [422, "InvalidRequest"],
+  [429, "TooManyRequests"],
+  [500, "InternalError"],
+  [503, "ServiceUnavailable"],
+]);
+
+/** The outcome that a status stands for; what has no status went well. */
+export function outcomeOfStatus(status: number | undefined, message?: string): Outcome {
+  if (status === undefined || !(status >= 400)) return { success: true };
+  return failure(CODES.get(status) ?? (status < 500 ? "RequestFailed" : "InternalError"), message);
+}
+
+/** A failure, with a message where there is one. */
+export function failure(code: string, message?: string): Outcome {
+  return message === undefined ? { success: false, code } : { success: false, code, message };
+}
