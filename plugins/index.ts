@@ -16,6 +16,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     cloudtrail: () => import("./formats/cloudtrail/index.ts"),
     docker: () => import("./formats/docker/index.ts"),
     json: () => import("./formats/json/index.ts"),
+    syslog: () => import("./formats/syslog/index.ts"),
     text: () => import("./formats/text/index.ts"),
   },
   processor: {},

@@ -2,6 +2,7 @@
 
 import type { AuditEvent } from "./event.ts";
 import type { Batch } from "./cloudtrail/record.ts";
+import type { JsonObject } from "./json.ts";
 
 /** Where a frame was found. Ordered within one source: a later frame has a greater offset. */
 export interface FramePosition {
@@ -15,6 +16,8 @@ export interface FramePosition {
    * derives from.
    */
   readonly receivedAt?: number;
+  /** Address of the sender, where frames come over a network: for those that name no host. */
+  readonly peer?: string;
 }
 
 /** What came out of one frame: nothing yet, events, or records with their exact JSON text. */
@@ -24,7 +27,7 @@ export type Decoded =
 
 /**
  * Bytes of one source to events or records. No I/O, no clock; its only state is what waits for
- * more frames. One instance serves one stream.
+ * more frames, and what it has `learned`. One instance serves one stream.
  */
 export interface Format {
   /**
@@ -38,6 +41,15 @@ export interface Format {
   flush(nowMs: number): Decoded;
   /** The first frame that still waits. A receiver's stored position never passes it. */
   oldestPending(): FramePosition | undefined;
+  /**
+   * What earlier frames told that later ones are read with, as far as it changed since the last
+   * call: by key, null where it is forgotten. A receiver that stores a position stores it there,
+   * and hands all of it to `recall` of the next instance. Few and small entries, bounded by the
+   * format; left out by one whose frames stand alone.
+   */
+  learned?(): JsonObject | undefined;
+  /** Called before the first frame, with what an earlier instance had learned. */
+  recall?(learned: JsonObject): void;
 }
 
 /** The shared answer for "nothing yet". */

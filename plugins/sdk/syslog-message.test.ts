@@ -96,7 +96,7 @@ const CASES: readonly (readonly [string, string, Record<string, unknown>])[] = [
   [
     "a host that is an address, and a program with its path",
     "Oct 11 22:14:15 127:0:ab::1 /usr/sbin/sshd(pam_unix)[9]: session opened",
-    { time: SHORT, host: "127:0:ab::1", program: "sshd", pid: "9", text: "session opened" },
+    { time: SHORT, host: "127:0:ab::1", program: "sshd(pam_unix)", pid: "9", text: "session opened" },
   ],
   [
     "no tag",

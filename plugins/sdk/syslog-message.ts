@@ -32,6 +32,7 @@ const LF = 10;
 const CR = 13;
 const SPACE = 32;
 const MINUS = 45;
+const SLASH = 47;
 const ZERO = 48;
 const COLON = 58;
 const LESS = 60;
@@ -222,10 +223,9 @@ function readTag(text: string, at: number, message: SyslogMessage): void {
   message.text = text.slice(next);
 }
 
-/** `/usr/sbin/cron` is cron, and `sshd(pam_unix)` of older systems is sshd. */
+/** `/usr/sbin/cron` is cron. */
 function programName(tag: string): string {
-  const name = tag.charCodeAt(0) === 47 ? tag.slice(tag.lastIndexOf("/") + 1) : tag;
-  return name.endsWith(")") && name.indexOf("(") > 0 ? name.slice(0, name.indexOf("(")) : name;
+  return tag.charCodeAt(0) === SLASH ? tag.slice(tag.lastIndexOf("/") + 1) : tag;
 }
 
 function received({ receivedAt }: SyslogMessageOptions): number {

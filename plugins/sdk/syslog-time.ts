@@ -91,7 +91,8 @@ function fractionMs(text: string, at: number, end: number): number {
 
 /** Midnight of a day, as if in UTC; NaN where the month has no such day. */
 function midnight(year: number, month: number, day: number): number {
-  if (!(month >= 1 && month <= 12 && day >= 1 && day <= 31)) return NaN;
+  // Times before the epoch are mistakes, and a year below 100 would be taken for 19xx.
+  if (!(year >= 1970 && month >= 1 && month <= 12 && day >= 1 && day <= 31)) return NaN;
   const ms = Date.UTC(year, month - 1, day);
   // The 30th of February would be the second of March.
   return day > 28 && new Date(ms).getUTCDate() !== day ? NaN : ms;
