@@ -9,6 +9,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
   receiver: {
     auditd: () => import("./receivers/auditd/index.ts"),
     cloudtrail: () => import("./receivers/cloudtrail/index.ts"),
+    docker: () => import("./receivers/docker/index.ts"),
     file: () => import("./receivers/file/index.ts"),
   },
   format: {

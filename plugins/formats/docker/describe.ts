@@ -2,8 +2,9 @@
 // not say who asked, so nobody is named; labels are copied up to a limit.
 
 import type { AuditEvent, FramePosition, Json } from "../../sdk/index.ts";
-import { isSecretName, REMOVED, withoutSecrets } from "../../sdk/command-secrets.ts";
+import { commandWithoutSecrets } from "../../sdk/command-secrets.ts";
 import { frameId } from "../../sdk/json-frame.ts";
+import { isSecretName, NOT_COPIED } from "../../sdk/json-secrets.ts";
 import { pascalCase } from "../../sdk/mapping-event.ts";
 import { setMember } from "../../sdk/mapping-path.ts";
 import { ruleOf } from "./actions.ts";
@@ -62,10 +63,10 @@ export function describe(event: EngineEvent, at: FramePosition, labelsMax: numbe
       if (rule.byEngine) response.exitCode = /^-?\d{1,6}$/.test(value) ? Number(value) : cut(value);
     } else if (RESULTS.has(key)) response[key] = cut(value);
     else if (++labelCount <= labelsMax) {
-      setMember(labels, cut(key), isSecretName(key) ? REMOVED : cut(value));
+      setMember(labels, cut(key), isSecretName(key) ? NOT_COPIED : cut(value));
     }
   }
-  if (detail !== undefined) request.command = withoutSecrets(detail);
+  if (detail !== undefined) request.command = commandWithoutSecrets(detail);
   const additional: Record<string, Json> = { engineAction: cut(verb) };
   if (scope !== undefined) additional.scope = scope;
   if (labelCount > 0 && labelsMax > 0) additional.labels = labels;

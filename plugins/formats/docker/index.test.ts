@@ -81,7 +81,7 @@ t.test("every event of Podman's API has an action of its own name, and an id of 
     additional: {
       engineAction: "create",
       scope: "local",
-      labels: { "com.example.team": "ops", "com.example.api-token": "[removed]" },
+      labels: { "com.example.team": "ops", "com.example.api-token": "[not copied]" },
     },
     readOnly: false,
     category: "Management",
@@ -114,7 +114,7 @@ t.test("a command of exec is copied without its secrets and environment", async 
     actor: { type: "user" },
     request: {
       execId: "e1",
-      command: "env PGPASSWORD=[removed] psql --token [removed] -c 'select 1'",
+      command: "env PGPASSWORD=[not copied] psql --token [not copied] -c 'select 1'",
     },
   });
   t.match(one(event("exec_die", { exitCode: "137" })), {
