@@ -2,6 +2,7 @@
 
 import type { Meter, Tracer } from "@opentelemetry/api";
 import type { Batch } from "./cloudtrail/record.ts";
+import type { Datagrams } from "./datagrams.ts";
 import type { ExportBatch } from "./export-batch.ts";
 import type { Format } from "./format.ts";
 import type { Json } from "./json.ts";
@@ -92,6 +93,8 @@ export interface Runtime {
   readonly name: "node" | "deno";
   /** Gzips the chunks, joined, off the main thread. The same input gives the same bytes. */
   gzip(chunks: readonly Uint8Array[], level?: number): Promise<Uint8Array>;
+  /** Opens a UDP socket; node:dgram loses datagrams on Deno. */
+  readonly datagrams: Datagrams;
 }
 
 /** What a factory's `create` is handed. */

@@ -2,6 +2,7 @@
 // over, not copied. The worker is started when first needed and ends when nothing comes for a while.
 // It is a web worker: node:worker_threads takes twenty times as long to hand the bytes over there.
 
+import { denoDatagrams } from "./deno-datagrams.ts";
 import { lockFolder } from "./deno-lock.ts";
 import type { HostRuntime } from "./runtime.ts";
 
@@ -34,6 +35,7 @@ export function createDenoRuntime(options: { readonly idleMs?: number } = {}): H
   return {
     name: "deno",
     gzip: (chunks, level = 6) => worker.gzip(chunks, level),
+    datagrams: denoDatagrams,
     files: { lockFolder },
   };
 }

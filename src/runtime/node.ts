@@ -2,6 +2,7 @@
 
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { nodeDatagrams } from "../../plugins/sdk/datagrams.ts";
 import type { Runtime } from "../../plugins/sdk/index.ts";
 
 const gzipOnPool = promisify(gzip);
@@ -16,5 +17,6 @@ export function createNodeRuntime(): Runtime {
       const chunkSize = Math.max(16 * 1024, Math.ceil(joined.length / 4));
       return gzipOnPool(joined, { level, chunkSize });
     },
+    datagrams: nodeDatagrams,
   };
 }

@@ -14,6 +14,7 @@ import type {
   Runtime,
   StateStore,
 } from "../component.ts";
+import { nodeDatagrams } from "../datagrams.ts";
 import type { Json } from "../json.ts";
 import type { ServiceKind } from "../service.ts";
 
@@ -96,6 +97,8 @@ const compress = promisify(gzip);
 export const testRuntime: Runtime = {
   name: process.versions.deno === undefined ? "node" : "deno",
   gzip: (chunks, level) => compress(Buffer.concat(chunks), { level: level ?? 6 }),
+  // Good for some messages at a time; on Deno the agent itself has a better one.
+  datagrams: nodeDatagrams,
 };
 
 /** What a component said about itself. */
