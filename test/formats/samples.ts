@@ -1,0 +1,136 @@
+// Which format reads which of the sample files: the one table behind the samples' test, the fuzz
+// test and the benchmark of formats. A new format gets its row here.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { loadBuiltIn } from "../../plugins/index.ts";
+import type { FormatFactory } from "../../plugins/sdk/index.ts";
+
+/** How a receiver would cut a file: one frame a line, or the whole file as one frame. */
+export type Framing = "lines" | "document";
+
+/** Files of one kind, and what reads them. */
+export interface SampleRow {
+  /** A folder of samples. */
+  readonly folder: string;
+  /** Fits the paths below that folder. */
+  readonly files: RegExp;
+  readonly framing: Framing;
+  /** The format's name. */
+  readonly format: string;
+  readonly config?: Readonly<Record<string, unknown>>;
+  /** Frames that are well-formed and say nothing, which may end as nothing. */
+  readonly empty?: RegExp;
+}
+
+/** Every folder of the samples has a row here. */
+export const SAMPLE_ROWS: readonly SampleRow[] = [
+  {
+    folder: "cloudtrail",
+    files: /\.(jsonl|log)$|\/otrf-.*\.json$/,
+    framing: "lines",
+    format: "cloudtrail",
+  },
+  {
+    folder: "cloudtrail",
+    files: /\.json(\.gz)?$/,
+    framing: "document",
+    format: "cloudtrail",
+    empty: /^\s*\{\s*"Records"\s*:\s*\[\s*\]\s*\}\s*$/,
+  },
+  { folder: "docker-events", files: /\.(log|golden)$/, framing: "lines", format: "docker" },
+  { folder: "falco", files: /\.jsonl$/, framing: "lines", format: "falco" },
+  { folder: "github-audit", files: /\.jsonl$/, framing: "lines", format: "github" },
+  { folder: "gitlab-audit", files: /\.jsonl$/, framing: "lines", format: "gitlab" },
+  {
+    folder: "journald",
+    files: /\.jsonl$|\/logfile_journald\.json$/,
+    framing: "lines",
+    format: "journald",
+  },
+  { folder: "journald", files: /\.(json|export)$/, framing: "document", format: "journald" },
+  { folder: "k8s-audit", files: /\.json$/, framing: "document", format: "k8s_audit" },
+  {
+    folder: "linux-audit",
+    files: /\.log$/,
+    framing: "lines",
+    format: "audit",
+    // The end of an event that was handed out already.
+    empty: /^(node=\S+ )?type=EOE /,
+  },
+  { folder: "minio", files: /\.jsonl$/, framing: "lines", format: "minio" },
+  { folder: "osquery", files: /\.jsonl$/, framing: "lines", format: "osquery" },
+  { folder: "otlp", files: /\.jsonl$/, framing: "lines", format: "otlp" },
+  { folder: "otlp", files: /\.(json|protobuf)$/, framing: "document", format: "otlp" },
+  { folder: "pgaudit", files: /\.log$/, framing: "lines", format: "pgaudit" },
+  { folder: "syslog", files: /\.(log|out|\d)$/, framing: "lines", format: "syslog" },
+  { folder: "teleport", files: /\.(jsonl|log)$/, framing: "lines", format: "teleport" },
+  { folder: "vault", files: /\.log$/, framing: "lines", format: "vault" },
+];
+
+/** Files that are no input of ours, and why. */
+export const NO_INPUT: readonly (readonly [RegExp, string])[] = [
+  [/(^|\/)(README\.md|SOURCES\.tsv)$|\.index\.tsv$/, "says where the samples are from"],
+  [/\.assert$|^linux-audit\/.*\.golden$|\.yaml$|^syslog\/jc\/.*\.json$/, "expected of others"],
+  [/^linux-audit\/.*\/laurel/, "LAUREL's own JSON"],
+  [/^linux-audit\/otrf-/, "AUOMS's own audit events inside JSON of Log Analytics"],
+];
+
+/** A sample file of a row. */
+export interface SampleFile {
+  /** Below the samples' folder. */
+  readonly name: string;
+  readonly row: SampleRow;
+}
+
+/** Where the samples are: CAIRN_SAMPLES, or beside the project. */
+export const SAMPLES = process.env.CAIRN_SAMPLES ??
+  join(projectFolder(dirname(fileURLToPath(import.meta.url))), "../shared/samples");
+
+/** Why tests over samples are skipped; false where there are samples. Throws in CI. */
+export const samplesMissing = existsSync(SAMPLES) ? false : `no samples at ${SAMPLES}`;
+if (samplesMissing && process.env.CI) throw new Error(`Cannot test: ${samplesMissing}`);
+
+function projectFolder(folder: string): string {
+  return existsSync(join(folder, "package.json")) ? folder : projectFolder(resolve(folder, ".."));
+}
+
+/** Names of all files below the samples' folder, sorted. */
+export function allSampleNames(): string[] {
+  if (samplesMissing) return [];
+  return readdirSync(SAMPLES, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(SAMPLES.length + 1))
+    .sort();
+}
+
+/** The sample files that rows name, with the row of each. */
+export function sampleFiles(): SampleFile[] {
+  return allSampleNames().flatMap((name) => {
+    const row = SAMPLE_ROWS.find((row) =>
+      name.startsWith(`${row.folder}/`) && row.files.test(name)
+    );
+    return row === undefined || NO_INPUT.some(([pattern]) => pattern.test(name))
+      ? []
+      : [{ name, row }];
+  });
+}
+
+/** The factory of a row's format; undefined where the registry has none of that name. */
+export async function formatOf(row: SampleRow): Promise<FormatFactory | undefined> {
+  return await loadBuiltIn("format", row.format) as FormatFactory | undefined;
+}
+
+/** The frames of a sample file, each a Buffer of its own. */
+export function framesOf({ name, row }: SampleFile): Buffer[] {
+  const stored = readFileSync(join(SAMPLES, name));
+  const bytes = name.endsWith(".gz") ? gunzipSync(stored) : stored;
+  if (row.framing === "document") return [bytes];
+  return bytes.toString("latin1").split("\n")
+    .map((line) => line.endsWith("\r") ? line.slice(0, -1) : line)
+    .filter((line) => line !== "")
+    .map((line) => Buffer.from(line, "latin1"));
+}
