@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { measureAcknowledge } from "./acknowledge.ts";
+import { measureFormats } from "./formats.ts";
 import { measureMachine } from "./machine.ts";
 import { measureIdle, type Run, runOnce, type RuntimeName } from "./process.ts";
 import { writeAuditLog, writeJsonLines, writeLogFiles } from "./sample-data.ts";
@@ -109,6 +110,10 @@ console.log(`\nThe agent, ${records.toLocaleString("en")} records:`);
 for (const path of PATHS) {
   if (values.only !== undefined && !values.only.includes(path.name)) continue;
   await measurePath(path, runtimes, records);
+}
+if (values.only === undefined || values.only.includes("formats")) {
+  console.log("\nThe formats, over real samples:");
+  for await (const line of measureFormats()) console.log(line);
 }
 if (values.only === undefined || values.only.includes("acknowledge")) {
   for (const line of await measureAcknowledge()) console.log(line);

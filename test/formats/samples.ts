@@ -134,3 +134,25 @@ export function framesOf({ name, row }: SampleFile): Buffer[] {
     .filter((line) => line !== "")
     .map((line) => Buffer.from(line, "latin1"));
 }
+
+/** All files that one format reads in one way. */
+export interface SamplePool {
+  /** The format's name, and how its frames are cut where that is not by lines. */
+  readonly name: string;
+  readonly row: SampleRow;
+  /** The frames of each file. */
+  readonly files: readonly (readonly Buffer[])[];
+}
+
+/** The frames of all sample files, by format and framing. */
+export function samplePools(): SamplePool[] {
+  const pools = new Map<string, { name: string; row: SampleRow; files: Buffer[][] }>();
+  for (const file of sampleFiles()) {
+    const { format, framing } = file.row;
+    const name = framing === "lines" ? format : `${format} (documents)`;
+    const pool = pools.get(name) ?? { name, row: file.row, files: [] };
+    pool.files.push(framesOf(file));
+    pools.set(name, pool);
+  }
+  return [...pools.values()];
+}
