@@ -5,7 +5,6 @@ import type { AuditEvent } from "./event.ts";
 import { RejectedInput } from "./errors.ts";
 import type { Block } from "./follow-blocks.ts";
 import { type Decoded, type Format, NOTHING } from "./format.ts";
-import type { CloudTrailRecord } from "./cloudtrail/record.ts";
 import type { Intake, Position } from "./intake.ts";
 import { pause } from "./follow-wait.ts";
 import type { LineTaker } from "./lines.ts";
@@ -27,8 +26,7 @@ export const NO_LINES: Format = {
 /** What the lines of one stretch of a stream gave. Fills itself as a LineSplitter's taker. */
 export class FollowBatch implements LineTaker {
   events: AuditEvent[] = [];
-  records: CloudTrailRecord[] = [];
-  bytes: Uint8Array[] = [];
+  records: Uint8Array[] = [];
   rejects: { readonly raw: Uint8Array; readonly reason: string; readonly id: string }[] = [];
   /** Set before it is sent. */
   position: Position | undefined;
@@ -36,6 +34,8 @@ export class FollowBatch implements LineTaker {
   readonly #format: Format;
   readonly #source: string;
   readonly #receivedAt: number;
+  /** Offset of the line that each record stands in. */
+  readonly #offsets: number[] = [];
 
   constructor(format: Format, source: string, receivedAt: number, block?: Block) {
     this.#format = format;
@@ -57,7 +57,7 @@ export class FollowBatch implements LineTaker {
   line(bytes: Uint8Array, offset: number): boolean {
     try {
       const at = { source: this.#source, offset, receivedAt: this.#receivedAt };
-      this.take(this.#format.decode(bytes, at));
+      this.take(this.#format.decode(bytes, at), offset);
     } catch (error) {
       return this.reject(bytes, offset, reasonOf(error));
     }
@@ -65,18 +65,29 @@ export class FollowBatch implements LineTaker {
   }
 
   reject(bytes: Uint8Array, offset: number, reason: string): boolean {
-    this.rejects.push({ raw: bytes, reason, id: `${this.#source}:${offset}` });
+    this.rejects.push({ raw: bytes, reason, id: this.#identity(offset) });
     return !this.isFull;
   }
 
-  /** Adds what a format answered. */
-  take(decoded: Decoded): void {
+  /** The identity of the line that a record stands in. */
+  identify(record: number): string {
+    return this.#identity(this.#offsets[record]!);
+  }
+
+  #identity(offset: number): string {
+    return `${this.#source}:${offset}`;
+  }
+
+  /** Adds what a format answered, to the line at `offset` if it was to one. */
+  take(decoded: Decoded, offset = 0): void {
     if ("events" in decoded) {
       for (const event of decoded.events) this.events.push(event);
       return;
     }
-    for (const record of decoded.records) this.records.push(record);
-    for (const bytes of decoded.bytes) this.bytes.push(bytes);
+    for (const record of decoded.records) {
+      this.records.push(record);
+      this.#offsets.push(offset);
+    }
   }
 }
 
@@ -148,7 +159,7 @@ export class Delivery {
       for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
       batch.rejects.splice(0, some.length);
     }
-    const { records, bytes, position } = batch;
+    const { records, position } = batch;
     const last = position === undefined ? { signal } : { position, signal };
     if (records.length === 0) {
       if (batch.events.length > 0 || position !== undefined) {
@@ -158,6 +169,7 @@ export class Delivery {
     }
     if (batch.events.length > 0) await this.#intake.events(batch.events, { signal });
     batch.events = [];
-    await this.#intake.records(records, { ...last, bytes });
+    const identify = (index: number) => batch.identify(index);
+    await this.#intake.records(records, { ...last, identify });
   }
 }

@@ -1,7 +1,6 @@
 // A format knows what the bytes of one source mean. Receivers bring the bytes.
 
 import type { AuditEvent } from "./event.ts";
-import type { Batch } from "./cloudtrail/record.ts";
 import type { JsonObject } from "./json.ts";
 
 /** Where a frame was found. Ordered within one source: a later frame has a greater offset. */
@@ -20,10 +19,10 @@ export interface FramePosition {
   readonly peer?: string;
 }
 
-/** What came out of one frame: nothing yet, events, or records with their exact JSON text. */
+/** What came out of one frame: nothing yet, events, or CloudTrail records as their exact JSON text. */
 export type Decoded =
   | { readonly events: readonly AuditEvent[] }
-  | { readonly records: Batch; readonly bytes: readonly Uint8Array[] };
+  | { readonly records: readonly Uint8Array[] };
 
 /**
  * Bytes of one source to events or records. No I/O, no clock; its only state is what waits for
@@ -34,7 +33,7 @@ export interface Format {
    * Takes one frame (a line without its line end, a message). May answer with events of earlier
    * frames that are now complete. Throws RejectedInput when the frame cannot be read; whatever
    * waits stays as it was. The frame's memory belongs to the caller and may be overwritten later,
-   * except that `bytes` in the answer may be views of it, valid until the next call.
+   * except that `records` in the answer may be views of it, valid until the next call.
    */
   decode(frame: Uint8Array, at: FramePosition): Decoded;
   /** Hands out groups that have waited long enough by `nowMs`; Infinity hands out all. */

@@ -1,7 +1,6 @@
 // What a receiver is given to hand its findings on, and the promise that comes back.
 
 import type { AuditEvent } from "./event.ts";
-import type { Batch } from "./cloudtrail/record.ts";
 import type { JsonObject } from "./json.ts";
 
 /**
@@ -18,6 +17,15 @@ export interface IntakeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What comes with records. */
+export interface RecordOptions {
+  /**
+   * The identity at its source of the text with this index, as `reject` wants it; asked for a text
+   * that is no record.
+   */
+  readonly identify?: (index: number) => string;
+}
+
 /**
  * The way into the pipelines. A call that resolves means: durable, safe to acknowledge. A call that
  * rejects means: not taken, the receiver keeps it and may call again with the same data. Calls of
@@ -28,14 +36,11 @@ export interface Intake {
   /** Takes events; an empty list with a position moves the position alone. */
   events(events: readonly AuditEvent[], options?: IntakeOptions): Promise<void>;
   /**
-   * Takes records of a source that already speaks CloudTrail. `bytes[i]`, when given, is the exact
-   * JSON text of `records[i]`, which then travels unchanged (number spellings, unknown fields). The
-   * bytes are the intake's until the call settles: nobody writes into them before.
+   * Takes records of a source that already speaks CloudTrail, each as its JSON text, which travels on
+   * as it came (number spellings, unknown fields). A text that is no record is set aside as `reject`
+   * would. The texts are the intake's until the call settles: nobody writes into them before.
    */
-  records(
-    records: Batch,
-    options?: IntakeOptions & { readonly bytes?: readonly Uint8Array[] },
-  ): Promise<void>;
+  records(texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions): Promise<void>;
   /**
    * Sets unreadable input aside, verbatim, with the reason. `id` is the input's identity at its
    * source (file and offset), so that reading it again after a crash does not set it aside twice.

@@ -26,8 +26,8 @@ export interface AdmissionParts {
 /** A batch that asks to be let in. */
 export interface Applicant {
   readonly receiver: string;
-  /** Makes the drafts; called when it is its turn and there is room. */
-  readonly draft: () => Drafts;
+  /** Makes the drafts, called when it is its turn and there is room; `keep`: see Draft.record. */
+  readonly draft: (keep: boolean) => Drafts;
   /** Goes past the processors: what the agent says of itself is not for them to take out. */
   readonly unprocessed?: boolean;
 }
@@ -120,7 +120,8 @@ export class Admission {
     applicant: Applicant,
     { position, signal }: IntakeOptions,
   ): Promise<{ readonly landed: Promise<void> }> {
-    const { drafts, rejected } = applicant.draft();
+    const processors = applicant.unprocessed ? [] : this.#parts.processors;
+    const { drafts, rejected } = applicant.draft(processors.length > 0);
     const fresh = await this.#unknown(drafts);
     const batch: Outgoing = {
       receiver: applicant.receiver,
@@ -137,7 +138,7 @@ export class Admission {
     };
     try {
       let refused = rejected;
-      if (this.#parts.processors.length > 0 && fresh.length > 0 && !applicant.unprocessed) {
+      if (processors.length > 0 && fresh.length > 0) {
         refused = [...rejected, ...await this.#reshape(batch)];
       }
       if (refused.length > 0) await this.#setAside(refused, applicant.receiver);

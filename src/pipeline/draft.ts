@@ -4,17 +4,13 @@
 
 import { Buffer } from "node:buffer";
 import { compactJson } from "../../plugins/sdk/cloudtrail/json-text.ts";
+import { parseRecord } from "../../plugins/sdk/cloudtrail/parse-record.ts";
 import {
   recordTime,
   validateOwnRecord,
   validateRecord,
 } from "../../plugins/sdk/cloudtrail/validate.ts";
-import type {
-  AgentIdentity,
-  AuditEvent,
-  Batch,
-  CloudTrailRecord,
-} from "../../plugins/sdk/index.ts";
+import type { AgentIdentity, AuditEvent, CloudTrailRecord } from "../../plugins/sdk/index.ts";
 import type { Entry } from "../queue/queue.ts";
 import { contentId } from "./identity.ts";
 import { normalize } from "./normalize.ts";
@@ -23,7 +19,8 @@ import { SHORT_RECORD_BYTES, trim } from "./trim.ts";
 
 /** A record about to be stored. */
 export interface Draft extends Entry {
-  readonly record: CloudTrailRecord;
+  /** Kept where processors are to see it; where not, it is garbage as soon as it is looked at. */
+  readonly record?: CloudTrailRecord;
   /** Made by the agent, so within CloudTrail's limits; other records are never cut. */
   readonly own: boolean;
 }
@@ -50,75 +47,108 @@ export interface Drafts {
  */
 export const STORED_BYTES_MAX = 4 * 1024 * 1024;
 
+/** Code of what breaks the record's rules, and of what cannot be read as one. */
+const INVALID = "CAIRN_INVALID_RECORD";
+const UNREADABLE = "CAIRN_REJECTED_INPUT";
+
+/** How records become drafts. */
+export interface DraftOptions {
+  readonly agent: AgentIdentity;
+  /** Made by the agent: cut to CloudTrail's limits. */
+  readonly own: boolean;
+  /** Whether drafts hold their record; see Draft.record. */
+  readonly keep: boolean;
+  /** Answers why a record cannot be taken. */
+  readonly validate: (record: unknown, bytes: number) => string | undefined;
+}
+
 /** Drafts of events. */
 export function fromEvents(
   events: readonly AuditEvent[],
   source: string,
   agent: AgentIdentity,
+  keep: boolean,
 ): Drafts {
-  const records: CloudTrailRecord[] = [];
-  const rejected: Rejected[] = [];
+  const options = { agent, own: true, keep, validate: validateOwnRecord };
+  const made: Made = { drafts: [], rejected: [] };
+  const slab = new Slab(events.length);
+  // One after the other: each record is garbage before the next is made.
   for (const event of events) {
     try {
-      records.push(normalize(event, source, agent));
+      serialize(normalize(event, source, agent), slab, options, made);
     } catch (error) {
-      rejected.push(rejectedObject(event, messageOf(error), textId(event?.id)));
+      made.rejected.push(rejectedObject(event, messageOf(error), textId(event?.id)));
     }
   }
-  const { drafts, rejected: invalid } = serialize(records, true, agent, validateOwnRecord);
-  return { drafts, rejected: rejected.length === 0 ? invalid : [...rejected, ...invalid] };
-}
-
-/** Drafts of records that arrive as CloudTrail; `bytes[i]` is the JSON text of `records[i]`. */
-export function fromRecords(
-  records: Batch,
-  bytes: readonly Uint8Array[] | undefined,
-  agent: AgentIdentity,
-): Drafts {
-  if (bytes === undefined) return serialize(records, false, agent, validateRecord);
-  if (bytes.length !== records.length) {
-    throw new TypeError(`Cannot take records: ${records.length} records, ${bytes.length} texts`);
-  }
-  const drafts: Draft[] = [];
-  const rejected: Rejected[] = [];
-  for (let i = 0; i < records.length; i++) {
-    const raw = bytes[i]!;
-    const reason = raw.length > STORED_BYTES_MAX ? tooLong(raw.length) : validateRecord(records[i]);
-    if (reason === undefined) drafts.push(draft(records[i]!, compactJson(raw), false, agent));
-    else rejected.push({ raw, reason, code: "CAIRN_INVALID_RECORD" });
-  }
-  return { drafts, rejected };
+  return made;
 }
 
 /**
- * Drafts of record objects: each checked and written as JSON once, one behind the other in memory.
- * The agent's own are cut to CloudTrail's limits.
+ * Drafts of records that arrive as CloudTrail, as their JSON texts. `identify` answers the identity
+ * at its source of a text that is no record.
  */
-export function serialize(
-  records: Batch,
-  own: boolean,
+export function fromRecords(
+  texts: readonly Uint8Array[],
   agent: AgentIdentity,
-  validate: (record: unknown, bytes: number) => string | undefined,
+  keep: boolean,
+  identify?: (index: number) => string,
 ): Drafts {
-  const drafts: Draft[] = [];
-  const rejected: Rejected[] = [];
-  const slab = new Slab(records.length);
-  for (let record of records) {
-    try {
-      let bytes = slab.write(JSON.stringify(record));
-      if (own && bytes.length > SHORT_RECORD_BYTES) {
-        record = trim(record);
-        bytes = slab.write(JSON.stringify(record));
-      }
-      const { length } = bytes;
-      const reason = length > STORED_BYTES_MAX ? tooLong(length) : validate(record, length);
-      if (reason === undefined) drafts.push(draft(record, bytes, own, agent));
-      else rejected.push({ raw: bytes, reason, code: "CAIRN_INVALID_RECORD" });
-    } catch (error) {
-      rejected.push(rejectedObject(record, messageOf(error), textId(record?.eventID)));
+  const made: Made = { drafts: [], rejected: [] };
+  for (let i = 0; i < texts.length; i++) {
+    const raw = texts[i]!;
+    const taken = readRecord(raw, agent, keep);
+    if ("bytes" in taken) made.drafts.push(taken);
+    else {
+      const id = identify?.(i);
+      made.rejected.push({ raw, ...taken, ...(id === undefined ? {} : { id }) });
     }
   }
-  return { drafts, rejected };
+  return made;
+}
+
+function readRecord(
+  text: Uint8Array,
+  agent: AgentIdentity,
+  keep: boolean,
+): Draft | Pick<Rejected, "reason" | "code"> {
+  if (text.length > STORED_BYTES_MAX) return { reason: tooLong(text.length), code: INVALID };
+  try {
+    const { record, bytes } = parseRecord(text);
+    const reason = validateRecord(record);
+    if (reason !== undefined) return { reason, code: INVALID };
+    return draft(record, compactJson(bytes), { agent, own: false, keep });
+  } catch (error) {
+    return { reason: messageOf(error), code: UNREADABLE };
+  }
+}
+
+/** The draft of one record object, or why there is none. */
+export function fromRecord(record: CloudTrailRecord, options: DraftOptions): Drafts {
+  const made: Made = { drafts: [], rejected: [] };
+  serialize(record, new Slab(1), options, made);
+  return made;
+}
+
+interface Made {
+  readonly drafts: Draft[];
+  readonly rejected: Rejected[];
+}
+
+/** Checks a record and writes it as JSON, once. */
+function serialize(record: CloudTrailRecord, slab: Slab, options: DraftOptions, made: Made): void {
+  try {
+    let bytes = slab.write(JSON.stringify(record));
+    if (options.own && bytes.length > SHORT_RECORD_BYTES) {
+      record = trim(record);
+      bytes = slab.write(JSON.stringify(record));
+    }
+    const { length } = bytes;
+    const reason = length > STORED_BYTES_MAX ? tooLong(length) : options.validate(record, length);
+    if (reason === undefined) made.drafts.push(draft(record, bytes, options));
+    else made.rejected.push({ raw: bytes, reason, code: INVALID });
+  } catch (error) {
+    made.rejected.push(rejectedObject(record, messageOf(error), textId(record?.eventID)));
+  }
 }
 
 /** An object that could not be taken, as far as it can be written. */
@@ -126,7 +156,7 @@ export function rejectedObject(
   value: unknown,
   reason: string,
   id?: string,
-  code = "CAIRN_INVALID_RECORD",
+  code = INVALID,
 ): Rejected {
   let text: string | undefined;
   try {
@@ -147,8 +177,7 @@ export function messageOf(error: unknown): string {
 function draft(
   record: CloudTrailRecord,
   bytes: Uint8Array,
-  own: boolean,
-  agent: AgentIdentity,
+  { agent, own, keep }: Omit<DraftOptions, "validate">,
 ): Draft {
   const { eventID, recipientAccountId, awsRegion, eventCategory } = record;
   const time = recordTime(record);
@@ -159,8 +188,8 @@ function draft(
     region: isRegion(awsRegion) ? awsRegion : agent.region,
     category: isCategory(eventCategory) ? eventCategory : "Management",
     bytes,
-    record,
     own,
+    ...(keep ? { record } : {}),
   };
 }
 

@@ -2,10 +2,10 @@
 
 import type {
   AuditEvent,
-  Batch,
   Intake,
   IntakeOptions,
   Position,
+  RecordOptions,
 } from "../../plugins/sdk/index.ts";
 import type { AgentIdentity } from "../../plugins/sdk/index.ts";
 import type { Queue } from "../queue/queue.ts";
@@ -23,13 +23,13 @@ export function createIntake(
   const source = receiver.split("/", 1)[0]!;
   return {
     events: (events: readonly AuditEvent[], options?: IntakeOptions) =>
-      admission.admit({ receiver, draft: () => fromEvents(events, source, agent) }, options),
-    records: (
-      records: Batch,
-      options?: IntakeOptions & { readonly bytes?: readonly Uint8Array[] },
-    ) =>
       admission.admit(
-        { receiver, draft: () => fromRecords(records, options?.bytes, agent) },
+        { receiver, draft: (keep) => fromEvents(events, source, agent, keep) },
+        options,
+      ),
+    records: (texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions) =>
+      admission.admit(
+        { receiver, draft: (keep) => fromRecords(texts, agent, keep, options?.identify) },
         options,
       ),
     reject: (
@@ -58,8 +58,8 @@ export function fanOut(intakes: readonly Intake[]): Intake {
     async events(events, options) {
       for (const intake of intakes) await intake.events(events, options);
     },
-    async records(records, options) {
-      for (const intake of intakes) await intake.records(records, options);
+    async records(texts, options) {
+      for (const intake of intakes) await intake.records(texts, options);
     },
     async reject(raw, reason, options) {
       for (const intake of intakes) await intake.reject(raw, reason, options);

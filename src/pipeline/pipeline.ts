@@ -213,7 +213,7 @@ export class Pipeline {
   }
 
   #storeOwn(events: readonly AuditEvent[]): Promise<void> {
-    const draft = () => fromEvents(events, "cairn", this.#options.agent);
+    const draft = () => fromEvents(events, "cairn", this.#options.agent, false);
     return this.#admission.admit({ receiver: "cairn", draft, unprocessed: true });
   }
 }

@@ -4,7 +4,7 @@
 
 import { validateRecord } from "../../plugins/sdk/cloudtrail/validate.ts";
 import type { AgentIdentity, Batch, CloudTrailRecord, Processor } from "../../plugins/sdk/index.ts";
-import { type Draft, messageOf, type Rejected, rejectedObject, serialize } from "./draft.ts";
+import { type Draft, fromRecord, messageOf, type Rejected, rejectedObject } from "./draft.ts";
 
 /** What came of a batch. `drafts.length + filtered + rejected.length == given + added`. */
 export interface Processed {
@@ -35,11 +35,16 @@ export async function runProcessors(
   agent: AgentIdentity,
 ): Promise<Processed> {
   const tally: Tally = { filtered: 0, added: 0, rejected: [] };
-  let items: readonly Item[] = drafts.map((draft) => ({ record: draft.record, draft }));
+  let items: readonly Item[] = drafts.map(itemOf);
   for (const processor of processors) {
     if (items.length > 0) items = await step(processor, items, tally);
   }
   return { drafts: settle(items, agent, tally), ...tally };
+}
+
+function itemOf(draft: Draft): Item {
+  if (draft.record === undefined) throw new TypeError("Cannot process a draft without its record");
+  return { record: draft.record, draft };
 }
 
 async function step(
@@ -100,7 +105,8 @@ function settle(items: readonly Item[], agent: AgentIdentity, tally: Tally): rea
       continue;
     }
     const own = draft === undefined || draft.own;
-    const { drafts: written, rejected } = serialize([record], own, agent, validateRecord);
+    const options = { agent, own, keep: false, validate: validateRecord };
+    const { drafts: written, rejected } = fromRecord(record, options);
     drafts.push(...written);
     tally.rejected.push(...rejected);
   }

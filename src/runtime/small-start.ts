@@ -1,5 +1,6 @@
 // How the process loads the program: once, and small. V8 would compile code that runs only while
 // loading for speed, and make room for its garbage; an idle agent would keep both resident for good.
+// Deno takes V8's flags on its command line only: its task in deno.json has those that matter there.
 
 import { setFlagsFromString } from "node:v8";
 

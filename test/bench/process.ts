@@ -30,7 +30,7 @@ const IDLE_WATCH_MS = 20_000;
 
 // As the program itself (`src/main.ts`) and the Deno task start it.
 const NODE_FLAGS = "--max-semi-space-size=8";
-const V8_FLAGS = `--v8-flags=${NODE_FLAGS}`;
+const V8_FLAGS = `--v8-flags=${NODE_FLAGS},--heap-growing-percent=20`;
 
 function command(runtime: RuntimeName): readonly string[] {
   return runtime === "node"

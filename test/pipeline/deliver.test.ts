@@ -16,6 +16,7 @@ import {
   patience,
   quick,
   records,
+  texts,
   until,
 } from "./way-in.ts";
 
@@ -36,7 +37,7 @@ function recording(act: (call: number, batch: ExportBatch, signal: AbortSignal) 
 const ranges = ({ calls }: ReturnType<typeof recording>) => calls.map(({ range }) => range);
 
 async function fill(pipeline: Pipeline, from: number, to: number): Promise<void> {
-  await pipeline.intake("file").records(records(from, to));
+  await pipeline.intake("file").records(texts(records(from, to)));
 }
 
 /** The books of the only exporter, after checking that all balance. */
@@ -391,5 +392,5 @@ t.test("stop() is safe without start, and twice", async (t) => {
   await pipeline.addExporter("sink", recording(() => {}), quick());
   await pipeline.stop(patience());
   await pipeline.stop(noPatience());
-  await t.rejects(pipeline.intake("file").records(records(1, 1)), /is stopped/);
+  await t.rejects(pipeline.intake("file").records(texts(records(1, 1))), /is stopped/);
 });

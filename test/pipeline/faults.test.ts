@@ -24,6 +24,7 @@ import {
   processor,
   quick,
   records,
+  texts,
 } from "./way-in.ts";
 
 /** Numbers from 0 to 1 that follow from a seed (mulberry32). */
@@ -127,7 +128,7 @@ async function history(folder: string, seed: number): Promise<string[]> {
       // Some of it again, as a receiver does that lost its position.
       const from = Math.max(1, sent + 1 - Math.floor(random() * 10));
       sent += Math.floor(random() * 15);
-      await pipeline.intake("file").records(records(from, Math.max(from, sent)));
+      await pipeline.intake("file").records(texts(records(from, Math.max(from, sent))));
       sent = Math.max(from, sent);
       check();
       for (let turns = random() * 8; turns > 0; turns--) await setImmediate();
@@ -194,7 +195,9 @@ t.test("dead letters survive a repeat, a long input and a full folder", async (t
 t.test("a damaged frame is counted as lost and recorded in the queue", async (t) => {
   const folder = t.testdir();
   let pipeline = await openPipeline(folder);
-  for (let i = 0; i < 10; i++) await pipeline.intake("file").records(records(i * 5 + 1, i * 5 + 5));
+  for (let i = 0; i < 10; i++) {
+    await pipeline.intake("file").records(texts(records(i * 5 + 1, i * 5 + 5)));
+  }
   await pipeline.stop(patience());
   const queue = join(folder, "queue");
   const segment = join(queue, readdirSync(queue).find((name) => name.endsWith(".seg"))!);
@@ -209,7 +212,7 @@ t.test("a damaged frame is counted as lost and recorded in the queue", async (t)
   });
   await pipeline.addExporter("sink", sink, quick());
   pipeline.start();
-  await pipeline.intake("file").records(records(51, 55));
+  await pipeline.intake("file").records(texts(records(51, 55)));
   await pipeline.drained(patience());
   const { exporters, counts } = pipeline.status();
   t.equal(imbalance(pipeline.status()), undefined);

@@ -71,8 +71,7 @@ t.test("DedupeWindow forgets the oldest beyond its size", async (t) => {
 t.test("fromRecords() keeps bytes as they came and puts them on one line", async (t) => {
   const odd = Buffer.from('{"eventTime":"2026-03-02T08:04:57Z","n":1.0e2, "x":"\\u0041"}');
   const broken = Buffer.from('{\n "eventTime": "2026-03-02T08:04:57Z",\n "n": 10.00\n}');
-  const parsed = [odd, broken].map((bytes) => JSON.parse(bytes.toString()) as CloudTrailRecord);
-  const { drafts } = fromRecords(parsed, [odd, broken], agent);
+  const { drafts } = fromRecords([odd, broken], agent, false);
   t.equal(drafts[0]!.bytes, odd);
   t.equal(
     Buffer.from(drafts[1]!.bytes).toString(),
@@ -88,7 +87,7 @@ t.test("fromRecords() routes by the record, or by the agent where it is no guide
     eventID: "x".repeat(500),
   });
   const none = { eventTime: "2026-03-02T08:04:57Z" };
-  const { drafts } = fromRecords([record(1), hostile, none], undefined, agent);
+  const { drafts } = fromRecords(texts([record(1), hostile, none]), agent, false);
   const routes = drafts.map(({ accountId, region, category, time }) =>
     [accountId, region, category, time].join(" ")
   );
@@ -103,15 +102,29 @@ t.test("fromRecords() routes by the record, or by the agent where it is no guide
 t.test("fromRecords() sets aside what is no record, verbatim", async (t) => {
   const bad: Json[] = [null, 1, "x", [], { eventTime: 5 }, {}];
   const bytes = bad.map((each) => Buffer.from(JSON.stringify(each)));
-  const { drafts, rejected } = fromRecords(bad as CloudTrailRecord[], bytes, agent);
+  const { drafts, rejected } = fromRecords(bytes, agent, false);
   t.equal(drafts.length, 0);
   t.same(rejected.map(({ raw }) => raw), bytes);
   const long = Buffer.alloc(STORED_BYTES_MAX + 1, " ");
-  t.match(fromRecords([record(1)], [long], agent).rejected[0]!.reason, /too long/);
+  t.match(fromRecords([long], agent, false).rejected[0]!.reason, /too long/);
+});
+
+t.test("fromRecords() asks for the identity of what is no record, and of nothing else", async (t) => {
+  const cut = Buffer.from('{"eventVersion":"1.08","eventTime":"2026-03-02T0');
+  const asked: number[] = [];
+  const { drafts, rejected } = fromRecords([...texts([record(1)]), cut], agent, false, (index) => {
+    asked.push(index);
+    return `line ${index}`;
+  });
+  t.same(asked, [1]);
+  t.equal(drafts[0]!.record, undefined);
+  t.same(rejected, [
+    { raw: cut, reason: "Record is not JSON", code: "CAIRN_REJECTED_INPUT", id: "line 1" },
+  ]);
 });
 
 t.test("runProcessors() keeps the bytes of what stays and writes what changed", async (t) => {
-  const { drafts } = fromRecords(records(1, 4), texts(records(1, 4)), agent);
+  const { drafts } = fromRecords(texts(records(1, 4)), agent, true);
   const extra = record(99);
   const reshape = processor((batch) => [
     batch[0]!,
@@ -129,7 +142,7 @@ t.test("runProcessors() keeps the bytes of what stays and writes what changed", 
 });
 
 t.test("runProcessors() sets aside only what makes a processor throw", async (t) => {
-  const { drafts } = fromRecords(records(1, 5), texts(records(1, 5)), agent);
+  const { drafts } = fromRecords(texts(records(1, 5)), agent, true);
   const picky = processor(async (batch) => {
     if (batch.some(({ userIdentity }) => userIdentity?.userName === "user-3")) {
       throw new Error("no");
@@ -149,10 +162,10 @@ t.test("an intake call stores records with their position, and repeats are count
   let pipeline = await openPipeline(folder);
   const intake = pipeline.intake("cloudtrail/a");
   t.equal(intake.position(), undefined);
-  await intake.records(records(1, 3), { bytes: texts(records(1, 3)), position: { f: 1 } });
-  await intake.records(records(2, 4), { bytes: texts(records(2, 4)), position: { g: 2 } });
+  await intake.records(texts(records(1, 3)), { position: { f: 1 } });
+  await intake.records(texts(records(2, 4)), { position: { g: 2 } });
   await intake.events([], { position: { f: 3 } });
-  await intake.records([record(1, { eventName: "Other" })]);
+  await intake.records(texts([record(1, { eventName: "Other" })]));
   t.same(intake.position(), { f: 3, g: 2 });
   t.match(pipeline.status().counts, { received: 7, duplicate: 2, stored: 5 });
   t.equal(imbalance(pipeline.status()), undefined);
@@ -160,7 +173,7 @@ t.test("an intake call stores records with their position, and repeats are count
 
   pipeline = await openPipeline(folder);
   t.same(pipeline.intake("cloudtrail/a").position(), { f: 3, g: 2 });
-  await pipeline.intake("cloudtrail/a").records(records(1, 5), { bytes: texts(records(1, 5)) });
+  await pipeline.intake("cloudtrail/a").records(texts(records(1, 5)));
   t.match(pipeline.status().counts, { received: 12, duplicate: 6, stored: 6 });
   t.equal((await stored(pipeline)).length, 6);
   t.equal(imbalance(pipeline.status()), undefined);
@@ -183,7 +196,7 @@ t.test("calls made at once are stored once and in their order", async (t) => {
   const calls: Promise<void>[] = [];
   for (let i = 0; i < 40; i++) {
     const batch = records(i * 5 + 1, i * 5 + 10);
-    calls.push((i % 2 ? one : two).records(batch, { bytes: texts(batch), position: { i } }));
+    calls.push((i % 2 ? one : two).records(texts(batch), { position: { i } }));
   }
   await Promise.all(calls);
   const found = (await stored(pipeline)).map((text) => Number(JSON.parse(text).eventID.slice(-12)));
@@ -233,12 +246,12 @@ t.test("processors filter, change and add, and the books still balance", async (
     })
   );
   let pipeline = await openPipeline(folder, { processors: [reshape] });
-  await pipeline.intake("cloudtrail").records(records(1, 4));
+  await pipeline.intake("cloudtrail").records(texts(records(1, 4)));
   t.match(pipeline.status().counts, { received: 5, filtered: 1, duplicate: 0, stored: 4 });
   await pipeline.stop(patience());
 
   pipeline = await openPipeline(folder, { processors: [reshape] });
-  await pipeline.intake("cloudtrail").records(records(1, 4));
+  await pipeline.intake("cloudtrail").records(texts(records(1, 4)));
   t.match(pipeline.status().counts, { received: 10, filtered: 2, duplicate: 4, stored: 4 });
   t.equal(imbalance(pipeline.status()), undefined);
   await pipeline.stop(patience());
@@ -262,7 +275,10 @@ t.test("a call that gives up waiting for room was not taken and can be made agai
   let refused: unknown;
   const batches = Array.from({ length: 40 }, (_, i) => records(i * 20 + 1, i * 20 + 20));
   const calls = batches.map((batch) =>
-    intake.records(batch, { signal: give.signal }).then(() => taken++, (error) => refused = error)
+    intake.records(texts(batch), { signal: give.signal }).then(
+      () => taken++,
+      (error) => refused = error,
+    )
   );
   await until(() => pipeline.status().queue.blocked);
   give.abort(new Error("Given up"));
@@ -271,7 +287,7 @@ t.test("a call that gives up waiting for room was not taken and can be made agai
   t.ok(taken > 0 && taken < 40);
   t.equal(pipeline.status().counts.stored, taken * 20);
   open();
-  for (const batch of batches) await intake.records(batch);
+  for (const batch of batches) await intake.records(texts(batch));
   await pipeline.drained(patience());
   t.equal(delivered, 800);
   t.match(pipeline.status().counts, { duplicate: taken * 20, stored: 800 });
@@ -295,7 +311,7 @@ t.test("drop_oldest counts what it drops and records it in the queue", async (t)
   await pipeline.addExporter("dead", dead, quick());
   pipeline.start();
   for (let i = 0; i < 50; i++) {
-    await pipeline.intake("file").records(records(i * 20 + 1, i * 20 + 20));
+    await pipeline.intake("file").records(texts(records(i * 20 + 1, i * 20 + 20)));
     t.equal(imbalance(pipeline.status()), undefined);
   }
   isDead = false;
@@ -317,7 +333,7 @@ t.test("fanOut() stores in every pipeline and answers the last one's position", 
   const first = await openPipeline(`${folder}/a`);
   const second = await openPipeline(`${folder}/b`);
   const intake = fanOut([first.intake("file"), second.intake("file")]);
-  await intake.records(records(1, 3), { position: { at: 3 } });
+  await intake.records(texts(records(1, 3)), { position: { at: 3 } });
   await intake.events([event()], { position: { at: 4 } });
   await intake.reject(Buffer.from("x"), "Bad", { id: "5", position: { at: 5 } });
   for (const pipeline of [first, second]) {
@@ -325,7 +341,7 @@ t.test("fanOut() stores in every pipeline and answers the last one's position", 
   }
   t.same(intake.position(), { at: 5 });
   await first.stop(patience());
-  await t.rejects(intake.records(records(9, 9)), /is stopped/);
+  await t.rejects(intake.records(texts(records(9, 9))), /is stopped/);
   t.equal(second.status().counts.stored, 4, "the last one does not run ahead");
   await second.stop(patience());
 });

@@ -273,10 +273,15 @@ t.test("fromEvents() brings the longest event within 256 KB and says so", async 
   }));
   const request = { long: "x".repeat(99 * 1024) };
   const response = { long: "x".repeat(99 * 1024) };
-  const { drafts, rejected } = fromEvents([event({ resources, request, response })], "x", agent);
+  const { drafts, rejected } = fromEvents(
+    [event({ resources, request, response })],
+    "x",
+    agent,
+    true,
+  );
   t.same(rejected, []);
   t.ok(drafts[0]!.bytes.length <= 256 * 1024);
-  const { additionalEventData, resources: kept } = drafts[0]!.record;
+  const { additionalEventData, resources: kept } = drafts[0]!.record!;
   t.equal(Number(additionalEventData?.resourcesOmitted) + kept!.length, 3000);
   t.ok(kept!.length > 1000);
 });
@@ -296,7 +301,7 @@ t.test("fromEvents() sets aside what is no event and takes the rest", async (t) 
     event({ id: "bad-name", action: "" }),
     event({ id: "good-2" }),
   ] as AuditEvent[];
-  const { drafts, rejected } = fromEvents(events, "x", agent);
+  const { drafts, rejected } = fromEvents(events, "x", agent, true);
   t.equal(drafts.length, 2);
   t.equal(rejected.length, 7);
   for (const { reason, code } of rejected) {
@@ -309,7 +314,7 @@ t.test("fromEvents() sets aside what is no event and takes the rest", async (t) 
 t.test("fromEvents() keeps NUL, lone surrogates and members named __proto__", async (t) => {
   const request = JSON.parse('{"__proto__":{"a":1},"nul":"\\u0000","lone":"\\ud800"}');
   const before = JSON.stringify(request);
-  const { drafts } = fromEvents([event({ request, additional: request })], "x", agent);
+  const { drafts } = fromEvents([event({ request, additional: request })], "x", agent, true);
   const written = JSON.parse(Buffer.from(drafts[0]!.bytes).toString());
   t.equal(JSON.stringify(written.requestParameters), before);
   t.ok(Object.hasOwn(written.additionalEventData, "__proto__"));
@@ -354,12 +359,12 @@ t.test("fromEvents() makes one valid record of any event, the same each time", a
   fc.assert(
     fc.property(anyEvent, (any) => {
       const before = JSON.stringify(any);
-      const { drafts, rejected } = fromEvents([any], "x", agent);
+      const { drafts, rejected } = fromEvents([any], "x", agent, true);
       if (rejected.length > 0) throw new Error(rejected[0]!.reason);
       const record = JSON.parse(Buffer.from(drafts[0]!.bytes).toString());
       const problem = validateOwnRecord(record);
       if (problem !== undefined) throw new Error(problem);
-      const again = fromEvents([any], "x", agent).drafts[0]!;
+      const again = fromEvents([any], "x", agent, true).drafts[0]!;
       if (Buffer.compare(drafts[0]!.bytes, again.bytes) !== 0) throw new Error("not the same");
       if (JSON.stringify(any) !== before) throw new Error("changed its input");
       seen++;
@@ -375,7 +380,7 @@ t.test("fromEvents() never throws, whatever a plugin gives it", async (t) => {
     fc.property(
       fc.array(fc.anything({ withBigInt: true, withMap: true, withDate: true })),
       (any) => {
-        const { drafts, rejected } = fromEvents(any as AuditEvent[], "x", agent);
+        const { drafts, rejected } = fromEvents(any as AuditEvent[], "x", agent, true);
         if (drafts.length + rejected.length !== any.length) throw new Error("lost one");
         seen++;
       },

@@ -13,10 +13,7 @@ function decode(text: string): string[] {
   const made = format.create({}, testContext());
   const decoded = made.decode(encode(text), { source: "s", offset: 0 });
   if (!("records" in decoded)) return [];
-  for (const [i, bytes] of decoded.bytes.entries()) {
-    t.strictSame(decoded.records[i], JSON.parse(new TextDecoder().decode(bytes)));
-  }
-  return decoded.bytes.map((bytes) => new TextDecoder().decode(bytes));
+  return decoded.records.map((bytes) => new TextDecoder().decode(bytes));
 }
 
 t.test("format cloudtrail keeps the conformance rules", async (t) => {

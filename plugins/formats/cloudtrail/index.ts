@@ -2,7 +2,7 @@
 
 import { type Decoded, defineFormat, NOTHING, RejectedInput } from "../../sdk/index.ts";
 import { isSpace } from "../../sdk/cloudtrail/json-text.ts";
-import { parseRecord } from "../../sdk/cloudtrail/parse-record.ts";
+import { beginsAsRecord, parseRecord } from "../../sdk/cloudtrail/parse-record.ts";
 import { splitRecords } from "../../sdk/cloudtrail/record-splitter.ts";
 import { config } from "./config.ts";
 
@@ -21,7 +21,7 @@ export default defineFormat({
   }),
 });
 
-/** A frame is usually one record, and then it is parsed and not looked at again. */
+/** A frame is usually one record, which is for the pipeline to parse. */
 function decode(frame: Uint8Array): Decoded {
   let start = 0;
   let end = frame.length;
@@ -29,19 +29,17 @@ function decode(frame: Uint8Array): Decoded {
   while (end > start && isSpace(frame[end - 1]!)) end--;
   if (start === end) return NOTHING;
   const text = frame.subarray(start, end);
+  if (beginsAsRecord(text)) return { records: [text] };
   if (text[0] === OPEN_LIST) return decodeMany(text);
   const { record, bytes } = parseRecord(text);
   if (Array.isArray(record.Records) || Array.isArray(record.Events)) return decodeMany(text);
-  return { records: [record], bytes: [bytes] };
+  return { records: [bytes] };
 }
 
 function decodeMany(text: Uint8Array): Decoded {
-  const parsed = splitRecords(text).map(({ bytes, problem }) => {
+  const records = splitRecords(text).map(({ bytes, problem }) => {
     if (problem !== undefined) throw new RejectedInput(problem);
-    return parseRecord(bytes);
+    return parseRecord(bytes).bytes;
   });
-  return {
-    records: parsed.map(({ record }) => record),
-    bytes: parsed.map(({ bytes }) => bytes),
-  };
+  return { records };
 }

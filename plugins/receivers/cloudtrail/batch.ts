@@ -2,8 +2,7 @@
 // of them. One call at a time is unanswered while the next batch fills: were several, one could be
 // taken after an earlier one failed, and the position would pass records that are not stored.
 
-import type { CloudTrailRecord, Intake, Position } from "../../sdk/index.ts";
-import type { ParsedRecord } from "../../sdk/cloudtrail/parse-record.ts";
+import type { Intake, Position } from "../../sdk/index.ts";
 
 // A batch of this size hides the cost of a sync and is still small beside the memory of the agent.
 const RECORDS_MAX = 500;
@@ -14,13 +13,25 @@ const KEYS_MAX = 200;
 const RETRY_FIRST_MS = 100;
 const RETRY_LAST_MS = 10_000;
 
+/** A record's text, and where it was found. */
+export interface FoundRecord {
+  readonly text: Uint8Array;
+  readonly path: string;
+  /** Of its first byte in the file's text. */
+  readonly offset: number;
+}
+
+/** The identity of what stands at a place in a file, for the dead letters. */
+export function identityOf(path: string, offset: number): string {
+  return `${path}:${offset}`;
+}
+
 /** Collects records and hands them on. All calls are made one after the other. */
 export class Batches {
   readonly #intake: Intake;
   readonly #signal: AbortSignal;
   readonly #onFailure: (error: unknown) => void;
-  #records: CloudTrailRecord[] = [];
-  #texts: Uint8Array[] = [];
+  #records: FoundRecord[] = [];
   #bytes = 0;
   #position: Record<string, Position[string]> = {};
   #keys = 0;
@@ -34,10 +45,9 @@ export class Batches {
   }
 
   /** Adds a record; true when the batch is full, and `flush` is due. */
-  add({ record, bytes }: ParsedRecord): boolean {
+  add(record: FoundRecord): boolean {
     this.#records.push(record);
-    this.#texts.push(bytes);
-    this.#bytes += bytes.length;
+    this.#bytes += record.text.length;
     return this.#records.length >= RECORDS_MAX || this.#bytes >= BYTES_MAX;
   }
 
@@ -49,18 +59,19 @@ export class Batches {
 
   /** Hands the batch on, as soon as the one before it is durable; resolves when that one is. */
   async flush(): Promise<void> {
-    const [records, bytes, position] = [this.#records, this.#texts, this.#position];
+    const [records, position] = [this.#records, this.#position];
     if (records.length === 0 && this.#keys === 0) return;
     this.#records = [];
-    this.#texts = [];
     this.#bytes = 0;
     this.#position = {};
     this.#keys = 0;
     const signal = this.#signal;
+    const texts = records.map(({ text }) => text);
+    const identify = (index: number) => identityOf(records[index]!.path, records[index]!.offset);
     await this.#next(() =>
-      records.length === 0
+      texts.length === 0
         ? this.#intake.events([], { position, signal })
-        : this.#intake.records(records, { bytes, position, signal })
+        : this.#intake.records(texts, { identify, position, signal })
     );
   }
 

@@ -3,10 +3,10 @@
 import { Buffer } from "node:buffer";
 import { open } from "node:fs/promises";
 import { readLogFile } from "../../sdk/cloudtrail/log-file-reader.ts";
-import { type ParsedRecord, parseRecord } from "../../sdk/cloudtrail/parse-record.ts";
+import { beginsAsRecord, parseRecord } from "../../sdk/cloudtrail/parse-record.ts";
 import { EXCERPT_BYTES_MAX, type Span } from "../../sdk/cloudtrail/span.ts";
 import { RejectedInput } from "../../sdk/index.ts";
-import type { Batches } from "./batch.ts";
+import { type Batches, identityOf } from "./batch.ts";
 import type { DoneFiles } from "./done-files.ts";
 import type { FoundFile } from "./find.ts";
 
@@ -77,34 +77,35 @@ async function takeSpan(
   { batches, done, onSkipped }: ReadContext,
 ): Promise<void> {
   const { path } = file;
-  const parsed = span.problem === undefined ? parse(span.bytes) : new RejectedInput(span.problem);
-  if (parsed instanceof RejectedInput) {
+  const { offset } = span;
+  const text = span.problem === undefined ? textOf(span.bytes) : new RejectedInput(span.problem);
+  if (text instanceof RejectedInput) {
     if (pieces > 0) batches.move(done.take(path, pieces));
     const raw = span.bytes.length > 0 ? span.bytes : await beginning(file);
     await batches.reject(
       raw.subarray(0, EXCERPT_BYTES_MAX),
-      `${parsed.message}: at byte ${span.offset} of "${path}"`,
-      `${path}:${span.offset}`,
+      `${text.message}: at byte ${offset} of "${path}"`,
+      identityOf(path, offset),
       done.take(path, pieces + 1),
     );
-  } else if (isDigest(parsed)) onSkipped(path);
-  else if (batches.add(parsed)) {
+  } else if (text === undefined) onSkipped(path);
+  else if (batches.add({ text, path, offset })) {
     batches.move(done.take(path, pieces + 1));
     await batches.flush();
   }
 }
 
-function parse(bytes: Uint8Array): ParsedRecord | RejectedInput {
+/** A record's text without what it is wrapped in; undefined for a digest. */
+function textOf(span: Uint8Array): Uint8Array | RejectedInput | undefined {
+  if (beginsAsRecord(span)) return span;
   try {
-    return parseRecord(bytes);
+    const { record, bytes } = parseRecord(span);
+    const isDigest = record.eventVersion === undefined && typeof record.digestS3Object === "string";
+    return isDigest ? undefined : bytes;
   } catch (error) {
     if (error instanceof RejectedInput) return error;
     throw error;
   }
-}
-
-function isDigest({ record }: ParsedRecord): boolean {
-  return record.eventVersion === undefined && typeof record.digestS3Object === "string";
 }
 
 /** The file in blocks of its own memory: what is cut out of them is handed on without a copy. */

@@ -38,6 +38,16 @@ export function parseRecord(bytes: Uint8Array): ParsedRecord {
   return { record: value as CloudTrailRecord, bytes };
 }
 
+/** How CloudTrail begins every record. */
+const BEGIN = Buffer.from('{"eventVersion":');
+
+/** Whether a text begins as CloudTrail writes a record: it has no envelope, and holds no list of them. */
+export function beginsAsRecord(bytes: Uint8Array): boolean {
+  if (bytes.length < BEGIN.length) return false;
+  for (let i = 0; i < BEGIN.length; i++) if (bytes[i] !== BEGIN[i]) return false;
+  return true;
+}
+
 function textOf(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   // Nearly all records are ASCII, and then no byte has to be decoded.

@@ -23,7 +23,7 @@ const SOURCE = "test:1";
 const NOISE_ROUNDS = 500;
 const RESTARTS_MAX = 200;
 
-/** What a run of a format gave: the JSON text of each event or record by its id, first one kept. */
+/** What a run of a format gave: JSON texts, of events by their ids, the first one kept. */
 type Found = Map<string, string>;
 
 function collect(found: Found, decoded: Decoded): void {
@@ -31,9 +31,9 @@ function collect(found: Found, decoded: Decoded): void {
     for (const event of decoded.events) keep(found, event.id, JSON.stringify(event));
     return;
   }
-  for (const [i, bytes] of decoded.bytes.entries()) {
-    const record = decoded.records[i];
-    keep(found, record?.eventID ?? `record ${found.size}`, new TextDecoder().decode(bytes));
+  for (const bytes of decoded.records) {
+    const text = new TextDecoder().decode(bytes);
+    keep(found, text, text);
   }
 }
 
@@ -101,8 +101,8 @@ function attempt(format: Format, frame: Uint8Array, offset: number): string {
   const shown = JSON.stringify(new TextDecoder().decode(frame.subarray(0, 60)));
   try {
     const decoded = format.decode(frame, { source: SOURCE, offset });
-    if ("events" in decoded) return "";
-    return decoded.records.length === decoded.bytes.length ? "" : `${shown}: bytes and records`;
+    const isAnswer = Array.isArray("events" in decoded ? decoded.events : decoded.records);
+    return isAnswer ? "" : `${shown}: neither events nor records`;
   } catch (error) {
     if (error instanceof RejectedInput && error.message.length > 0) return "";
     return `${shown}: ${error instanceof Error ? error.stack : String(error)}`;

@@ -3,8 +3,10 @@
 // call that follows a failed one is taken.
 
 import type { AuditEvent } from "../event.ts";
-import type { Batch, CloudTrailRecord } from "../cloudtrail/record.ts";
-import type { Intake, IntakeOptions, Position } from "../intake.ts";
+import { RejectedInput } from "../errors.ts";
+import type { CloudTrailRecord } from "../cloudtrail/record.ts";
+import { parseRecord } from "../cloudtrail/parse-record.ts";
+import type { Intake, IntakeOptions, Position, RecordOptions } from "../intake.ts";
 
 /** Input that a receiver set aside. */
 export interface Rejected {
@@ -17,7 +19,7 @@ export interface Rejected {
 interface Durable {
   readonly events: AuditEvent[];
   readonly records: CloudTrailRecord[];
-  readonly bytes: (Uint8Array | undefined)[];
+  readonly bytes: Uint8Array[];
   readonly rejects: Rejected[];
   readonly ids: string[];
   position: Position | undefined;
@@ -68,8 +70,8 @@ export class RecordingIntake implements Intake {
     return this.#durable.records;
   }
 
-  /** The JSON text given with each durable record, copied when it became durable. */
-  get takenBytes(): readonly (Uint8Array | undefined)[] {
+  /** The JSON text of each durable record, copied when it became durable. */
+  get takenBytes(): readonly Uint8Array[] {
     return this.#durable.bytes;
   }
 
@@ -143,16 +145,31 @@ export class RecordingIntake implements Intake {
   }
 
   records(
-    records: Batch,
-    options: IntakeOptions & { readonly bytes?: readonly Uint8Array[] } = {},
+    texts: readonly Uint8Array[],
+    options: IntakeOptions & RecordOptions = {},
   ): Promise<void> {
-    return this.#call(records.length, options, () => {
-      for (const [i, record] of records.entries()) {
-        this.#durable.records.push(record);
-        this.#durable.bytes.push(options.bytes?.[i]?.slice());
-        this.#durable.ids.push(record.eventID ?? "");
-      }
+    return this.#call(texts.length, options, () => {
+      for (const [i, text] of texts.entries()) this.#takeRecord(text, options.identify?.(i));
     });
+  }
+
+  #takeRecord(text: Uint8Array, id: string | undefined): void {
+    try {
+      const { record, bytes } = parseRecord(text);
+      this.#durable.records.push(record);
+      this.#durable.bytes.push(bytes.slice());
+      this.#durable.ids.push(record.eventID ?? "");
+    } catch (error) {
+      if (!(error instanceof RejectedInput)) throw error;
+      this.#setAside({ id, raw: text.slice(), reason: error.message });
+    }
+  }
+
+  /** The same input read again after a crash is set aside once. */
+  #setAside(rejected: Rejected): void {
+    const { id } = rejected;
+    if (id !== undefined && this.#durable.rejects.some((known) => known.id === id)) return;
+    this.#durable.rejects.push(rejected);
   }
 
   reject(
@@ -160,12 +177,8 @@ export class RecordingIntake implements Intake {
     reason: string,
     options: IntakeOptions & { readonly id?: string } = {},
   ): Promise<void> {
-    return this.#call(1, options, () => {
-      const { id } = options;
-      // The same input read again after a crash is set aside once.
-      if (id !== undefined && this.#durable.rejects.some((known) => known.id === id)) return;
-      this.#durable.rejects.push({ id, raw: raw.slice(), reason });
-    });
+    const { id } = options;
+    return this.#call(1, options, () => this.#setAside({ id, raw: raw.slice(), reason }));
   }
 
   #call(items: number, options: IntakeOptions, take: () => void): Promise<void> {
