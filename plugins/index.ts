@@ -18,6 +18,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     docker: () => import("./formats/docker/index.ts"),
     falco: () => import("./formats/falco/index.ts"),
     json: () => import("./formats/json/index.ts"),
+    k8s_audit: () => import("./formats/k8s_audit/index.ts"),
     osquery: () => import("./formats/osquery/index.ts"),
     syslog: () => import("./formats/syslog/index.ts"),
     text: () => import("./formats/text/index.ts"),
