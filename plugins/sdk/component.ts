@@ -4,6 +4,7 @@ import type { Meter, Tracer } from "@opentelemetry/api";
 import type { Batch } from "./cloudtrail/record.ts";
 import type { Datagrams } from "./datagrams.ts";
 import type { ExportBatch } from "./export-batch.ts";
+import type { FormatSources } from "./factory.ts";
 import type { Format } from "./format.ts";
 import type { Json } from "./json.ts";
 import type { ServiceKind } from "./service.ts";
@@ -117,5 +118,5 @@ export interface ComponentContext {
    */
   ignored(reason: string, count?: number): void;
   /** A new instance of a format by name. `config` was checked when the configuration was. */
-  format(name: string, config?: unknown): Format;
+  format(name: string, config?: unknown, sources?: FormatSources): Format;
 }

@@ -1,6 +1,7 @@
 // Factories: how the host learns what a plugin is, checks its configuration and makes it.
 
 import type { z } from "zod";
+import type { AccountNames } from "./accounts.ts";
 import type { ComponentContext, Exporter, Extension, Processor, Receiver } from "./component.ts";
 import type { Format } from "./format.ts";
 import type { Intake } from "./intake.ts";
@@ -44,7 +45,13 @@ export interface FormatFactory<Schema extends z.ZodType = z.ZodType>
 }
 
 /** What a format may know: who the agent is, and whom to tell what it leaves out. No clock, no I/O. */
-export type FormatContext = Pick<ComponentContext, "agent" | "ignored">;
+export type FormatContext = Pick<ComponentContext, "agent" | "ignored"> & FormatSources;
+
+/** What a receiver can lend a format, because it does the I/O. */
+export interface FormatSources {
+  /** Given where the frames are this machine's own. */
+  readonly accounts?: AccountNames;
+}
 
 /** Makes processors. */
 export interface ProcessorFactory<Schema extends z.ZodType = z.ZodType>

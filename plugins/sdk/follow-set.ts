@@ -34,6 +34,7 @@ export class FollowedSet {
   #found = new Map<string, FoundFile>();
   /** Files that are there at the very first scan of a receiver without a position start as told. */
   #startAt: "beginning" | "end";
+  readonly #stored: Position | undefined;
 
   constructor(
     options: FollowOptions,
@@ -46,6 +47,7 @@ export class FollowedSet {
     this.#limits = limits;
     this.#log = log;
     this.#clock = clock;
+    this.#stored = position;
     this.#startAt = position === undefined ? options.startAt : "beginning";
     for (const [path, streams] of storedStreams(position, limits)) {
       for (const stream of streams) this.#push(this.#succession(path), stream);
@@ -233,7 +235,7 @@ export class FollowedSet {
   #succession(path: string): Succession {
     let succession = this.successions.get(path);
     if (succession === undefined) {
-      succession = new Succession(path, this.#options.format());
+      succession = new Succession(path, this.#options.format(), this.#stored);
       this.successions.set(path, succession);
     }
     return succession;

@@ -4,8 +4,11 @@
 import { FileStream, type StreamLimits, type StreamPosition } from "./follow-stream.ts";
 import { type FoundFile, rotatedSiblings, siblingsThat } from "./follow-files.ts";
 import type { Format } from "./format.ts";
-import type { Json } from "./json.ts";
+import type { Json, JsonObject } from "./json.ts";
 import type { Position } from "./intake.ts";
+
+// What a format has learned stands in the position beside the files, by path and its own key.
+const LEARNED = "learned ";
 
 /** See the top of the file. */
 export class Succession {
@@ -18,9 +21,11 @@ export class Succession {
   #lastKey = "";
   #lastTime = 0;
 
-  constructor(path: string, format: Format) {
+  /** `position` is what an earlier run has stored; the format takes back what it had learned. */
+  constructor(path: string, format: Format, position?: Position) {
     this.path = path;
     this.format = format;
+    if (format.recall !== undefined) format.recall(storedLearned(position, path));
   }
 
   /** Adds the stream that follows all others. */
@@ -85,6 +90,10 @@ export class Succession {
       moved[key] = null;
     }
     this.#gone.clear();
+    const learned = this.format.learned?.();
+    if (learned === undefined) return moved;
+    moved ??= {};
+    for (const key in learned) moved[`${LEARNED}${this.path} ${key}`] = learned[key] ?? null;
     return moved;
   }
 }
@@ -116,7 +125,7 @@ export function storedStreams(
 ): Map<string, FileStream[]> {
   const byPath = new Map<string, FileStream[]>();
   const found = Object.entries(position ?? {}).flatMap(([key, value]) =>
-    isStreamPosition(value) ? [new FileStream(key, value.path, value, limits)] : []
+    !key.startsWith(LEARNED) && isStreamPosition(value) ? [new FileStream(key, value.path, value, limits)] : []
   );
   for (const stream of found.sort((a, b) => a.time - b.time)) {
     stream.saved = stream.done;
@@ -124,6 +133,15 @@ export function storedStreams(
     byPath.set(stream.path, [...byPath.get(stream.path) ?? [], stream]);
   }
   return byPath;
+}
+
+function storedLearned(position: Position | undefined, path: string): JsonObject {
+  const prefix = `${LEARNED}${path} `;
+  const found: Record<string, Json> = {};
+  for (const [key, value] of Object.entries(position ?? {})) {
+    if (key.startsWith(prefix) && value != null) found[key.slice(prefix.length)] = value;
+  }
+  return found;
 }
 
 function isStreamPosition(value: Json | undefined): value is StreamPosition {

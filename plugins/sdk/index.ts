@@ -1,5 +1,6 @@
 // The plugin contract: all that a plugin may import. It knows nothing of the host.
 
+export * from "./accounts.ts";
 export * from "./cloudtrail/record.ts";
 export * from "./component.ts";
 export * from "./errors.ts";

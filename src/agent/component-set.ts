@@ -144,18 +144,18 @@ export class ComponentSet {
       agent: identity,
       runtime,
       once,
-      format: (name, config) => this.#format(name, config, ignored),
+      format: (name, config, sources) => this.#format(name, config, { ...sources, ignored }),
     };
   }
 
-  #format(name: string, config: unknown = {}, ignored: FormatContext["ignored"]): Format {
+  #format(name: string, config: unknown = {}, context: Omit<FormatContext, "agent">): Format {
     const factory = this.#options.formats.get(name);
     if (factory === undefined) {
       throw new Error(`Cannot use format "${name}": the receiver's factory does not list it`);
     }
     return factory.create(factory.config.parse(config), {
+      ...context,
       agent: this.#options.identity,
-      ignored,
     });
   }
 }

@@ -34,6 +34,20 @@ TIME_ADJNTPVAL ChangeSystemTime s:kernel
 MAC_POLICY_LOAD LoadSecurityPolicy s:kernel
 MAC_STATUS UpdateSecurityEnforcement s:kernel
 MAC_CONFIG_CHANGE UpdateSecurityConfiguration s:kernel
+MAC_UNLBL_ALLOW UpdateNetworkLabels s:kernel
+MAC_UNLBL_STCADD UpdateNetworkLabels s:kernel
+MAC_UNLBL_STCDEL UpdateNetworkLabels s:kernel
+MAC_CIPSOV4_ADD UpdateNetworkLabels s:kernel
+MAC_CIPSOV4_DEL UpdateNetworkLabels s:kernel
+MAC_CALIPSO_ADD UpdateNetworkLabels s:kernel
+MAC_CALIPSO_DEL UpdateNetworkLabels s:kernel
+MAC_MAP_ADD UpdateNetworkLabels s:kernel
+MAC_MAP_DEL UpdateNetworkLabels s:kernel
+MAC_IPSEC_ADDSA UpdateIpsecSecurityAssociation s:kernel
+MAC_IPSEC_DELSA UpdateIpsecSecurityAssociation s:kernel
+MAC_IPSEC_ADDSPD UpdateIpsecSecurityAssociation s:kernel
+MAC_IPSEC_DELSPD UpdateIpsecSecurityAssociation s:kernel
+MAC_IPSEC_EVENT UpdateIpsecSecurityAssociation s:kernel
 ANOM_PROMISCUOUS ChangePromiscuousMode s:kernel
 ANOM_ABEND TerminateProgram s:kernel x:ProgramCrashed
 ANOM_LINK FollowLink s:kernel d
@@ -45,14 +59,23 @@ IPE_ACCESS CheckAccess s:kernel d x:AccessDenied
 APPARMOR_DENIED CheckAccess s:kernel d x:AccessDenied
 APPARMOR_ALLOWED CheckAccess s:kernel d
 APPARMOR_AUDIT CheckAccess s:kernel d
+APPARMOR_KILL CheckAccess s:kernel d x:AccessDenied
 APPARMOR_STATUS LoadSecurityPolicy s:kernel
+APPARMOR_ERROR ReportSecurityError s:kernel
+IPE_CONFIG_CHANGE UpdateSecurityEnforcement s:kernel
+IPE_POLICY_LOAD LoadSecurityPolicy s:kernel
+LANDLOCK_DOMAIN UpdateSandbox s:kernel d
 LANDLOCK_ACCESS CheckAccess s:kernel d x:AccessDenied
 FANOTIFY CheckAccess s:kernel d
 INTEGRITY_DATA VerifyIntegrity s:kernel rd x:IntegrityViolation
 INTEGRITY_METADATA VerifyIntegrity s:kernel rd x:IntegrityViolation
 INTEGRITY_STATUS UpdateIntegrityConfiguration s:kernel
+INTEGRITY_HASH VerifyIntegrity s:kernel rd x:IntegrityViolation
+INTEGRITY_PCR VerifyIntegrity s:kernel rd x:IntegrityViolation
+INTEGRITY_EVM_XATTR VerifyIntegrity s:kernel rd x:IntegrityViolation
 INTEGRITY_RULE VerifyIntegrity s:kernel rd x:IntegrityViolation
 INTEGRITY_POLICY_RULE UpdateIntegrityConfiguration s:kernel
+EVENT_LISTENER ListenToAudit s:kernel
 TTY TypeInput s:kernel d
 REPLACE ReplaceAuditDaemon s:auditd
 SYSCALL CallSystem s:kernel d
@@ -76,8 +99,10 @@ MQ_SENDRECV UseMessageQueue s:kernel d
 MQ_NOTIFY UseMessageQueue s:kernel d
 MQ_GETSETATTR UseMessageQueue s:kernel d
 AVC_PATH CheckAccess s:kernel d
-DAC_CHECK CheckAccess s:kernel d x:AccessDenied
-EVENT_LISTENER ListenToAudit s:kernel
+NETFILTER_PKT FilterPacket s:kernel d
+KERNEL_OTHER WriteKernelMessage s:kernel
+MAC_TASK_CONTEXTS CheckAccess s:kernel d
+MAC_OBJ_CONTEXTS CheckAccess s:kernel d
 `;
 
 // Records that come alone: user space's own (1100-1199 and 2100-2999), the daemon's (1200-1299) and
@@ -87,6 +112,8 @@ USER WriteAuditMessage
 USER_AVC CheckAccess d x:AccessDenied
 USER_AUTH AuthenticateUser u x:AuthenticationFailed
 USER_ACCT AuthorizeUser u x:AccessDenied
+DAC_CHECK CheckAccess d x:AccessDenied
+MAC_CHECK CheckAccess d x:AccessDenied
 USER_MGMT UpdateUser u
 CRED_ACQ AcquireCredentials u
 CRED_DISP ReleaseCredentials u
@@ -204,31 +231,10 @@ RESP_ORIGIN_BLOCK_TIMED BlockOrigin
 RESP_ORIGIN_UNBLOCK_TIMED UnblockOrigin
 `;
 
-// Record types newer than the daemon that wrote them, which it could only number.
-const NUMBERS: ReadonlyMap<string, string> = new Map([
-  ["UNKNOWN[1327]", "PROCTITLE"],
-  ["UNKNOWN[1328]", "FEATURE_CHANGE"],
-  ["UNKNOWN[1329]", "REPLACE"],
-  ["UNKNOWN[1330]", "KERN_MODULE"],
-  ["UNKNOWN[1331]", "FANOTIFY"],
-  ["UNKNOWN[1332]", "TIME_INJOFFSET"],
-  ["UNKNOWN[1333]", "TIME_ADJNTPVAL"],
-  ["UNKNOWN[1334]", "BPF"],
-  ["UNKNOWN[1335]", "EVENT_LISTENER"],
-  ["UNKNOWN[1336]", "URINGOP"],
-  ["UNKNOWN[1337]", "OPENAT2"],
-  ["UNKNOWN[1423]", "LANDLOCK_ACCESS"],
-]);
-
 const RULES: ReadonlyMap<string, ActionRule> = new Map([...rows(GROUPED), ...rows(ALONE)]);
 // A type unknown here says more than the call it came with.
 const UNKNOWN_RANK = RULES.get("SYSCALL")!.rank - 0.5;
 const SINGLES: ReadonlySet<string> = new Set(rows(ALONE).map(([type]) => type));
-
-/** The type's name, where a daemon older than the kernel wrote `UNKNOWN[1327]`. */
-export function typeName(type: string): string {
-  return NUMBERS.get(type) ?? type;
-}
 
 /** The rule for a record type; one made of its name where it is not in the table. */
 export function ruleOf(type: string): ActionRule {

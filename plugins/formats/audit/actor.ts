@@ -3,7 +3,7 @@
 // itself.
 
 import type { Actor, Session, UserActor } from "../../sdk/event.ts";
-import { field, resolvedName } from "./facts.ts";
+import { accountId, accountName, field, resolvedName } from "./facts.ts";
 import type { Facts } from "./facts.ts";
 
 // Programs that act for the person they let in: their own uid (0) says nothing about that person.
@@ -33,25 +33,26 @@ const NOBODY: ReadonlySet<string> = new Set([
 /** Who acted, as far as the records say. */
 export function actorOf(facts: Facts): Actor {
   const { type } = facts.primary;
-  const auid = accountId(facts, "auid");
+  const { auid } = facts;
   if (type === "LOGIN" && auid !== undefined) {
-    return account(facts, auid, resolvedName(facts, "auid"));
+    return account(facts, auid, accountName(facts, "auid"));
   }
-  if (isLoginRecord(type) && LOGIN_PROGRAMS.has(facts.program ?? "")) {
+  if (isLogin(facts)) {
     return loginActor(facts, auid);
   }
   const uid = accountId(facts, "uid");
   const acting = accountId(facts, "euid") ?? uid;
   if (auid !== undefined) {
-    const login = account(facts, auid, resolvedName(facts, "auid"));
+    const login = account(facts, auid, accountName(facts, "auid"));
     if (acting === undefined || acting === auid) return login;
-    const name = resolvedName(facts, facts.call === undefined ? "uid" : "euid");
+    const session = sessionOf(facts);
+    const name = accountName(facts, facts.call === undefined ? "uid" : "euid");
     return {
       type: "role",
       name: name ?? (acting === "0" ? "root" : acting),
       id: acting,
       assumedBy: withoutSession(login),
-      ...sessionOf(facts),
+      ...(session !== undefined && { session }),
     };
   }
   // Nobody logged in: a daemon, or a unit's command.
@@ -59,7 +60,7 @@ export function actorOf(facts: Facts): Actor {
   if (daemon !== undefined && (uid === undefined || field(facts, "auid") !== undefined)) {
     return { type: "service", name: daemon };
   }
-  return uid === undefined ? { type: "user" } : account(facts, uid, resolvedName(facts, "uid"));
+  return uid === undefined ? { type: "user" } : account(facts, uid, accountName(facts, "uid"));
 }
 
 /** True where the account in `acct` stands for no known account. */
@@ -67,25 +68,28 @@ export function isNobody(acct: string): boolean {
   return NOBODY.has(acct);
 }
 
-function isLoginRecord(type: string): boolean {
-  return type.startsWith("USER_") || type.startsWith("CRED_") || type.startsWith("ANOM_LOGIN_");
+/** Whether a program that lets people in tells of one. */
+export function isLogin({ primary: { type }, program }: Facts): boolean {
+  const isTold = type.startsWith("USER_") || type.startsWith("CRED_") ||
+    type.startsWith("ANOM_LOGIN_");
+  return isTold && LOGIN_PROGRAMS.has(program ?? "");
 }
 
 /** The person a login program let in or turned away. */
 function loginActor(facts: Facts, auid: string | undefined): Actor {
   const acct = facts.primary.fields.get("acct");
   if (auid !== undefined) {
-    return account(facts, auid, resolvedName(facts, "auid") ?? known(acct));
+    const name = resolvedName(facts, "auid") ?? known(acct) ?? accountName(facts, "auid");
+    return account(facts, auid, name);
   }
   const id = facts.primary.fields.get("id");
   const unknown = acct === undefined ? id === undefined : isNobody(acct);
   if (unknown) return { type: "anonymous" };
-  return account(facts, id, known(acct) ?? resolvedName(facts, "id"));
+  return account(facts, id, known(acct) ?? accountName(facts, "id"));
 }
 
 function account(facts: Facts, id: string | undefined, name: string | undefined): Actor {
-  const ses = accountId(facts, "ses");
-  const session = ses === undefined ? undefined : { id: ses };
+  const session = sessionOf(facts);
   if (id === "0" || (id === undefined && name === "root")) {
     return session === undefined ? { type: "root" } : { type: "root", session };
   }
@@ -103,17 +107,11 @@ function withoutSession(actor: Actor): Actor {
   return rest;
 }
 
-function sessionOf(facts: Facts): { session?: Session } {
-  const id = accountId(facts, "ses");
-  return id === undefined ? {} : { session: { id } };
+function sessionOf({ ses, session }: Facts): Session | undefined {
+  if (ses === undefined) return undefined;
+  return session === undefined ? { id: ses } : { id: ses, createdAt: session.since };
 }
 
 function known(acct: string | undefined): string | undefined {
   return acct === undefined || isNobody(acct) ? undefined : acct;
-}
-
-/** A uid, gid or session; undefined where it is unset (-1, written in one of three ways). */
-function accountId(facts: Facts, key: string): string | undefined {
-  const id = field(facts, key);
-  return id === "4294967295" || id === "-1" || id === "unset" ? undefined : id;
 }

@@ -17,6 +17,9 @@ export const config = z.strictObject({
   max_open_events: z.int().min(1).max(65_536).default(1024).describe(
     "Events that may wait for more of their lines; at one more the oldest is handed out as it is",
   ),
+  report_gaps: z.boolean().default(false).describe(
+    "Whether missing serials become an event; only where the log holds all that the kernel wrote",
+  ),
   wait: duration.prefault("2s").describe(
     "How long an event waits for lines; auditd and libaudit take two seconds as well",
   ),

@@ -3,17 +3,18 @@
 
 import type { AuditEvent, EventCategory, Origin, Resource } from "../../sdk/event.ts";
 import type { Json, JsonObject } from "../../sdk/json.ts";
-import { actorOf, isNobody } from "./actor.ts";
+import { actorOf, isLogin, isNobody } from "./actor.ts";
 import { ARGUMENT, argumentsOf } from "./argv.ts";
 import { callRule } from "./calls.ts";
-import { factsOf, field, resolvedName } from "./facts.ts";
-import type { Facts } from "./facts.ts";
+import { accountName, factsOf, field } from "./facts.ts";
+import type { Facts, Known } from "./facts.ts";
 import type { Members } from "./members.ts";
 import { outcomeOf } from "./outcome.ts";
 import type { AuditRecord } from "./parse.ts";
 import { pathsOf } from "./paths.ts";
 import type { AuditPath } from "./paths.ts";
 import { refinedAction } from "./refine.ts";
+import type { LoginSession } from "./sessions.ts";
 import { decodeSocketAddress } from "./sockaddr.ts";
 import type { SocketAddress } from "./sockaddr.ts";
 import { architectureName } from "./syscalls.ts";
@@ -60,13 +61,17 @@ interface Described {
   readonly category: EventCategory;
 }
 
-/** Describes a complete group. `members` makes the objects of it. */
-export function describeEvent(
-  records: readonly AuditRecord[],
-  names: SyscallNames,
-  members: Members,
-): AuditEvent {
-  const facts = factsOf(records);
+/** What an event is described with. */
+export interface Describing extends Known {
+  readonly names: SyscallNames;
+  /** Makes the event's objects. */
+  readonly members: Members;
+}
+
+/** Describes a complete group; what it tells of its login session is kept for later ones. */
+export function describeEvent(records: readonly AuditRecord[], using: Describing): AuditEvent {
+  const { names, members } = using;
+  const facts = factsOf(records, using);
   const { primary, rule } = facts;
   const described = lookAt(facts, names);
   const event: Writable<AuditEvent> = {
@@ -83,6 +88,7 @@ export function describeEvent(
   if (primary.node !== "") event.host = primary.node;
   const origin = originOf(described);
   if (origin !== undefined) event.origin = origin;
+  if (isLogin(facts) && event.outcome.success) learnSession(facts, event, using);
   const resources = resourcesOf(described);
   if (resources.length > 0) event.resources = resources;
   const request = requestOf(described);
@@ -120,6 +126,9 @@ function originOf({ facts, call, socket }: Described): Origin | undefined {
   const peer = call === "accept" || call === "accept4" ? socket : undefined;
   const address = isAddress(addr) ? addr : isAddress(hostname) ? hostname : peer?.address;
   const host = hostname !== undefined && hostname !== address ? hostname : undefined;
+  if (address === undefined && host === undefined && facts.session !== undefined) {
+    return sessionOrigin(facts.session, exe);
+  }
   if (address === undefined && host === undefined && exe === undefined) return undefined;
   const origin: Writable<Origin> = {};
   if (address !== undefined) origin.address = address;
@@ -128,6 +137,23 @@ function originOf({ facts, call, socket }: Described): Origin | undefined {
   if (host !== undefined) origin.host = host;
   if (exe !== undefined) origin.userAgent = exe;
   return origin;
+}
+
+/** Where the login came from that the action is done under. */
+function sessionOrigin(session: LoginSession, exe: string | undefined): Origin | undefined {
+  const { address, host } = session;
+  if (address === undefined && host === undefined && exe === undefined) return undefined;
+  const origin: Writable<Origin> = {};
+  if (address !== undefined) origin.address = address;
+  if (host !== undefined) origin.host = host;
+  if (exe !== undefined) origin.userAgent = exe;
+  return origin;
+}
+
+function learnSession(facts: Facts, event: AuditEvent, { sessions }: Known): void {
+  const { primary, auid, ses } = facts;
+  if (auid === undefined || ses === undefined) return;
+  sessions.learn(primary, ses, auid, event.actor, event.origin);
 }
 
 function isAddress(text: string | undefined): text is string {
@@ -147,7 +173,7 @@ function resourcesOf({ facts, call, paths, action }: Described): Resource[] {
     });
   } else if (rule.subject === "user" || rule.subject === "group") {
     const id = primary.fields.get(primary.type === "LOGIN" ? "auid" : "id");
-    const name = account ?? resolvedName(facts, primary.type === "LOGIN" ? "auid" : "id") ??
+    const name = account ?? ownName(facts, primary.type === "LOGIN" ? "auid" : "id") ??
       (id === "0" ? "root" : id);
     const type = rule.subject === "user" ? "IAM::User" : "IAM::Group";
     if (name !== undefined) resources.push({ type, name });
@@ -172,6 +198,13 @@ function resourcesOf({ facts, call, paths, action }: Described): Resource[] {
     if (exec) break;
   }
   return resources;
+}
+
+/** The name of the user or group a record is about, by the field with its number. */
+function ownName(facts: Facts, key: string): string | undefined {
+  if (facts.rule.subject === "user") return accountName(facts, key);
+  const id = facts.primary.fields.get(key);
+  return facts.primary.resolved?.get(key) ?? (id && facts.accounts?.group(id));
 }
 
 function requestOf({ facts, paths, socket }: Described): JsonObject | undefined {

@@ -3,9 +3,10 @@
 // before: a Map for each line is what costs most otherwise. Filled by fields.ts.
 
 import type { JsonObject } from "../../sdk/json.ts";
-import { ruleOf, standsAlone, typeName } from "./actions.ts";
+import { ruleOf, standsAlone } from "./actions.ts";
 import type { ActionRule } from "./actions.ts";
 import { isEncoded, rawToText } from "./text.ts";
+import { typeName } from "./type-names.ts";
 
 /** What is to be known of one field's name, worked out when it is first seen. */
 export interface Key {

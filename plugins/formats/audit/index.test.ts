@@ -169,6 +169,7 @@ t.test("config refuses unknown options and fills in the defaults", async (t) => 
     max_event_bytes: 1_048_576,
     max_open_bytes: 16_777_216,
     max_open_events: 1024,
+    report_gaps: false,
     wait: 2000,
   });
 });

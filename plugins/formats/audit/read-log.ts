@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { testContext } from "../../sdk/conformance.ts";
 import { RejectedInput } from "../../sdk/errors.ts";
 import type { AuditEvent } from "../../sdk/event.ts";
+import type { FormatSources } from "../../sdk/factory.ts";
 import type { Decoded } from "../../sdk/format.ts";
 import audit from "./index.ts";
 
@@ -15,8 +16,8 @@ export interface ReadLog {
 }
 
 /** A new instance with the default options, or others. */
-export function newFormat(options: Record<string, unknown> = {}) {
-  return audit.create(audit.config.parse(options), testContext());
+export function newFormat(options: Record<string, unknown> = {}, sources: FormatSources = {}) {
+  return audit.create(audit.config.parse(options), { ...testContext(), ...sources });
 }
 
 /** The events of an answer; this format answers with nothing else. */

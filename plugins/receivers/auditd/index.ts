@@ -1,27 +1,36 @@
-// Receiver `auditd`: follows the Linux audit log across rotation and restarts. What the lines mean
-// is the business of format `audit`.
+// Receiver `auditd`: follows the Linux audit log across rotation and restarts, or reads the socket
+// of auditd's plugin af_unix. What the lines mean is the business of format `audit`.
 
-import { defineReceiver } from "../../sdk/index.ts";
+import { type ComponentContext, defineReceiver, type Format } from "../../sdk/index.ts";
 import { Follower } from "../../sdk/follow.ts";
-import { config } from "./config.ts";
+import { localAccounts } from "./accounts.ts";
+import { type AuditdConfig, config } from "./config.ts";
+import { SocketReceiver } from "./socket.ts";
+
+function auditFormat(options: AuditdConfig, context: ComponentContext): Format {
+  const { report_gaps } = options;
+  return context.format("audit", { report_gaps }, { accounts: localAccounts(context.clock) });
+}
 
 export default defineReceiver({
   type: "auditd",
   stability: "beta",
-  summary: "Follows the Linux audit log that auditd writes",
+  summary: "Follows the Linux audit log that auditd writes, or reads its socket",
   config,
-  formats: () => [{ name: "audit" }],
+  formats: ({ report_gaps }) => [{ name: "audit", config: { report_gaps } }],
   create: (options, context, intake) =>
-    new Follower(
-      {
-        paths: [options.path],
-        exclude: [],
-        startAt: options.start_at ?? (context.once ? "beginning" : "end"),
-        siblings: true,
-        lineBytesMax: options.max_line_bytes,
-        format: () => context.format("audit"),
-      },
-      context,
-      intake,
-    ),
+    options.socket !== undefined
+      ? new SocketReceiver(options, context, intake, () => auditFormat(options, context))
+      : new Follower(
+        {
+          paths: [options.path],
+          exclude: [],
+          startAt: options.start_at ?? (context.once ? "beginning" : "end"),
+          siblings: true,
+          lineBytesMax: options.max_line_bytes,
+          format: () => auditFormat(options, context),
+        },
+        context,
+        intake,
+      ),
 });
