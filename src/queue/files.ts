@@ -19,6 +19,8 @@ export interface OpenFile {
   truncate(length: number): Promise<void>;
   /** fdatasync: content and length are on the disk. After it rejected, neither can be trusted. */
   datasync(): Promise<void>;
+  /** Whether it still has a name; what is written to a file without one goes when it is closed. */
+  hasName(): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -157,6 +159,7 @@ function openFile(handle: FileHandle): OpenFile {
     size: async () => (await handle.stat()).size,
     truncate: (length) => handle.truncate(length),
     datasync: () => handle.datasync(),
+    hasName: async () => (await handle.stat()).nlink > 0,
     close: () => handle.close(),
   };
 }

@@ -175,8 +175,10 @@ export class Writer {
     }
     try {
       await file.datasync();
+      if (!await file.hasName()) throw new Error(`Segment "${this.#lastPath}" was deleted`);
     } catch (error) {
-      // What the page cache now says about the file proves nothing: this segment is done with.
+      // What the page cache now says about the file proves nothing, and what somebody deleted holds
+      // nothing: this segment is done with.
       this.#file = undefined;
       this.#uncertain = true;
       await file.truncate(position).catch(() => {});
@@ -184,6 +186,10 @@ export class Writer {
       throw error;
     }
     this.lastSyncMs = performance.now() - begin;
+  }
+
+  get #lastPath(): string | undefined {
+    return this.#options.retention.last?.path;
   }
 
   #acknowledge(group: readonly Waiting[], first: number): void {

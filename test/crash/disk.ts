@@ -231,6 +231,7 @@ export class SimulatedDisk {
           return bytes.length;
         }, access),
       size: () => this.#call(process, () => node.live.length, access),
+      hasName: () => this.#call(process, () => holds(this.#root, node), access),
       truncate: (length) =>
         this.#call(process, () => {
           apply(node, { length });
@@ -348,6 +349,14 @@ export class SimulatedDisk {
     }
     return kept.live;
   }
+}
+
+/** Whether a file has a name anywhere below a folder. */
+function holds(folder: FolderNode, file: FileNode): boolean {
+  for (const node of folder.live.values()) {
+    if (node === file || (node.kind === "folder" && holds(node, file))) return true;
+  }
+  return false;
 }
 
 function folder(): FolderNode {

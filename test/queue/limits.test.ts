@@ -1,8 +1,10 @@
 // The queue's limits and a disk that refuses: who waits, what goes, and what is never there twice.
 
+import { readdirSync, rmSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import t from "tap";
 import type { Files } from "../../src/queue/files.ts";
-import type { Dropped, Queue, QueueState } from "../../src/queue/queue.ts";
+import { type Dropped, Queue, type QueueState } from "../../src/queue/queue.ts";
 import { CALM } from "../crash/disk.ts";
 import { calmDisk, entries, openSmall, readAll } from "./small-queue.ts";
 
@@ -273,6 +275,36 @@ t.test("free space that nobody can tell holds no append up, and is said", async 
   t.equal(queue.stats().problem, undefined);
   t.same(states[1], { blocked: false, problem: undefined });
   await queue.close();
+});
+
+t.test("a segment deleted under the queue acknowledges nothing more; a new one does", async (t) => {
+  const directory = join(t.testdir(), "queue");
+  const queue = await Queue.open({ directory, clock: Date.now, retryMs: 1 });
+  await queue.append({ entries: entries(1, 2) });
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(".seg")) unlinkSync(join(directory, name));
+  }
+  await t.rejects(queue.append({ entries: entries(3, 3) }), /Segment ".*\.seg" was deleted/);
+  t.same(await queue.append({ entries: entries(3, 4) }), { first: 3, last: 4 });
+  await queue.close();
+  const again = await Queue.open({ directory, clock: Date.now });
+  const { records, lost } = await readAll(again);
+  t.same(records.map(({ id }) => id), ["r3", "r4"], "all that was acknowledged after it");
+  t.equal(lost, 2, "what was deleted is counted");
+  await again.close();
+});
+
+t.test("a folder deleted under the queue: appends wait, and are told why", async (t) => {
+  const directory = join(t.testdir(), "queue");
+  const queue = await Queue.open({ directory, clock: Date.now, retryMs: 1 });
+  await queue.append({ entries: entries(1, 2) });
+  rmSync(directory, { recursive: true });
+  const append = queue.append({ entries: entries(3, 3) });
+  append.catch(() => {});
+  await until(() => queue.stats().blocked);
+  t.match(queue.stats().problem, /ENOENT.*queue/);
+  await queue.close();
+  await t.rejects(append, /Cannot append to queue/);
 });
 
 t.test("onState tells why appends wait, and when they no longer do", async (t) => {
