@@ -9,7 +9,7 @@ const CHATTER = "no action: systemd-logind chatter";
 const NEW = /^New session '?(\S+?)'? of user '?([^\s']+?)'?(?: with class .*| with leader .*)?\.?$/;
 const REMOVED = /^Removed session '?(\S+?)'?\.$/;
 const POWER =
-  /^(?:The s|S)ystem (?:is |will be )?(powering (?:off|down)|power off|halting|halt|rebooting|reboot|restarting|suspend\w*|hibernat\w*)/;
+  /^(?:The s|S)ystem (?:is |will (?:be )?)(powering (?:off|down)|power off|halting|halt|rebooting|reboot|restarting|suspend\w*|hibernat\w*)/;
 
 /** Describes a message of systemd-logind. */
 export function describeLogind(message: ProgramMessage, ignored: Ignored): AuditEvent | undefined {

@@ -89,7 +89,9 @@ function describe(message: ProgramMessage, service: string, text: string): Audit
       });
     }
     default:
-      return denial(message, service, text);
+      return FAILURES.test(text)
+        ? authentication(message, service, text)
+        : denial(message, service, text);
   }
 }
 
@@ -109,7 +111,12 @@ function session(message: ProgramMessage, service: string, text: string): AuditE
   }
   return actionEvent(message, {
     service,
-    action: what === "opened" ? "StartSession" : "EndSession",
+    // runuser says nothing itself; sudo, su and pkexec have told who becomes whom.
+    action: what === "closed"
+      ? "EndSession"
+      : service === "runuser"
+      ? "AssumeRole"
+      : "StartSession",
     actor,
     resources: [userResource(user)],
     request,

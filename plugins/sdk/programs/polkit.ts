@@ -7,7 +7,7 @@ import type { Ignored, ProgramMessage } from "./program-message.ts";
 const CHATTER = "no action: polkit chatter";
 
 const OPERATOR =
-  /^Operator of (\S+) (successfully authenticated|FAILED to authenticate) (?:as unix-user:(\S+) )?to gain (\S+) authorization for action (\S+) for (\S+) \[(.*)\] \(owned by unix-user:(\S+)\)$/;
+  /^Operator of (\S+) (successfully authenticated|FAILED to authenticate) (?:as unix-user:(\S+) )?to gain (?:(\S+) )?authorization for action (\S+) for (\S+) \[(.*)\] \(owned by unix-user:(\S+)\)$/;
 const PKEXEC =
   /^(\S+): (Executing command|Error executing command as another user: [^[]+?) \[USER=([^\]]+)\](?: \[TTY=([^\]]*)\])?(?: \[CWD=([^\]]*)\])?(?: \[COMMAND=(.*)\])?$/;
 
@@ -23,7 +23,7 @@ export function describePolkit(message: ProgramMessage, ignored: Ignored): Audit
 }
 
 function authorization(message: ProgramMessage, match: readonly string[]): AuditEvent {
-  const [, session = "", how = "", as, kind = "", action = "", subject = "", command = "", owner] =
+  const [, session = "", how = "", as, kind, action = "", subject = "", command = "", owner] =
     match;
   return actionEvent(message, {
     service: "polkitd",
@@ -31,7 +31,13 @@ function authorization(message: ProgramMessage, match: readonly string[]): Audit
     actor: as === undefined || as === owner ? account(owner) : assumed(as, account(owner)),
     ...(how.startsWith("FAILED") ? { failure: "AuthenticationFailed" } : {}),
     resources: [{ type: "Polkit::Action", name: action }],
-    request: { action, kind: kind.toLowerCase(), session, subject, command },
+    request: {
+      action,
+      ...(kind === undefined ? {} : { kind: kind.toLowerCase() }),
+      session,
+      subject,
+      command,
+    },
   });
 }
 

@@ -28,6 +28,7 @@ const ACCEPTED = /^Accepted (\S+) for (\S+) from (\S+) port (\d+)(?: (ssh\d))?(?
 const FAILED =
   /^Failed (\S+) for (invalid user |illegal user )?(.*) from (\S+) port (\d+)(?: ssh\d)?(?:: (.*))?$/;
 const INVALID = /^(?:Invalid|Illegal) user (.*) from (\S+?)(?: port (\d+))?$/;
+const PAM_FAILURE = /^PAM: Authentication failure for (illegal user )?(.*) from (\S+)$/;
 const NOT_ALLOWED = /^User (.*?)(?: from (\S+))? not allowed because (.+)$/;
 const ATTEMPTS =
   /^maximum authentication attempts exceeded for (invalid user )?(.*) from (\S+) port (\d+)/;
@@ -50,9 +51,8 @@ const BY_FIRST_WORD: Readonly<Record<string, Parse>> = {
     const match = ACCEPTED.exec(text);
     if (match === null) return CHATTER;
     const [, method = "", user = "", address, port, , key] = match;
-    return login(message, account(user), user, address, port, undefined, undefined, {
-      method,
-      ...keyOf(key),
+    return login(message, account(user), user, address, port, undefined, {
+      request: { method, ...keyOf(key) },
     });
   },
   Failed: (message, text) => {
@@ -62,9 +62,18 @@ const BY_FIRST_WORD: Readonly<Record<string, Parse>> = {
     // Every client begins with it, to learn which methods there are.
     if (method === "none") return CHATTER;
     const actor = who(user, invalid !== undefined);
-    return login(message, actor, user, address, port, "AuthenticationFailed", undefined, {
-      method,
-      ...keyOf(key),
+    return login(message, actor, user, address, port, "AuthenticationFailed", {
+      request: { method, ...keyOf(key) },
+    });
+  },
+  "PAM:": (message, text) => {
+    const match = PAM_FAILURE.exec(text);
+    // Of an account that is none, a line of its own follows.
+    if (match === null || match[1] !== undefined) return TOLD;
+    const [, , user = "", address] = match;
+    const method = "keyboard-interactive/pam";
+    return login(message, account(user), user, address, undefined, "AuthenticationFailed", {
+      request: { method },
     });
   },
   Invalid: invalidUser,
@@ -73,7 +82,7 @@ const BY_FIRST_WORD: Readonly<Record<string, Parse>> = {
     const match = NOT_ALLOWED.exec(text);
     if (match === null) return CHATTER;
     const [, user = "", address, reason] = match;
-    return login(message, account(user), user, address, undefined, "AccessDenied", reason);
+    return login(message, account(user), user, address, undefined, "AccessDenied", { reason });
   },
   ROOT: (message, text) => {
     const match = ROOT_REFUSED.exec(text);
@@ -151,7 +160,7 @@ function ended(message: ProgramMessage, text: string): AuditEvent | string {
     ? "Disconnected"
     : code;
   if (state === undefined) return broken(message, ["", address!, port!], failure, reason);
-  return login(message, who(user, state === "invalid"), user, address, port, failure, reason);
+  return login(message, who(user, state === "invalid"), user, address, port, failure, said(reason));
 }
 
 function protocolError(message: ProgramMessage, text: string): AuditEvent | string {
@@ -183,7 +192,17 @@ function broken(
   failure: string,
   reason?: string,
 ): AuditEvent {
-  return login(message, { type: "anonymous" }, undefined, address, port, failure, reason);
+  return login(message, { type: "anonymous" }, undefined, address, port, failure, said(reason));
+}
+
+function said(reason: string | undefined): More {
+  return reason === undefined ? {} : { reason };
+}
+
+/** What else a line tells of a login. */
+interface More {
+  readonly reason?: string;
+  readonly request?: Readonly<Record<string, string>>;
 }
 
 function login(
@@ -193,21 +212,19 @@ function login(
   address: string | undefined,
   port: string | undefined,
   failure?: string,
-  reason?: string,
-  more?: Readonly<Record<string, string>>,
+  more: More = {},
 ): AuditEvent {
   const named = user !== undefined && user !== "";
+  const request = named ? { userName: user, ...more.request } : more.request;
   return actionEvent(message, {
     service: "sshd",
     action: "UserLogin",
     actor,
     ...(failure === undefined ? {} : { failure }),
-    ...(reason === undefined ? {} : { reason }),
+    ...(more.reason === undefined ? {} : { reason: more.reason }),
     origin: originAt(address, port),
     ...(named && actor.type !== "anonymous" ? { resources: [userResource(user)] } : {}),
-    ...(named || more !== undefined
-      ? { request: named ? { userName: user, ...more } : { ...more } }
-      : {}),
+    ...(request === undefined ? {} : { request }),
   });
 }
 

@@ -23,7 +23,7 @@ const HEAD = /^ *(\S+) : (.*)$/s;
 // Password failures and refusals of the policy.
 const WRONG_PASSWORD = /incorrect password attempt|authentication failure|password is required/;
 
-/** Describes a message of sudo (or doas, which says the same things in its own way). */
+/** Describes a message of sudo. */
 export function describeSudo(message: ProgramMessage, ignored: Ignored): AuditEvent | undefined {
   const head = HEAD.exec(message.text);
   if (head === null) {
