@@ -146,9 +146,9 @@ export class Writer {
     const frame = this.#packer.pack({ at, totals, positions }, batches, bytes);
     const last = retention.last;
     const begun = last !== undefined && last.bytes > last.start;
-    if (this.#file === undefined || (begun && last.bytes + frame.length > segmentBytesMax)) {
-      await this.roll();
-    }
+    const isFull = begun && last.bytes + frame.length > segmentBytesMax;
+    // What is written to a file that somebody deleted is lost when it is closed.
+    if (this.#file === undefined || isFull || !await this.#file.hasName()) await this.roll();
     const segment = retention.last!;
     sealFrame(frame, { sequence: first, count, offset: segment.bytes, ordinal: segment.ordinal });
     await this.#write(frame, segment.bytes);
@@ -175,10 +175,8 @@ export class Writer {
     }
     try {
       await file.datasync();
-      if (!await file.hasName()) throw new Error(`Segment "${this.#lastPath}" was deleted`);
     } catch (error) {
-      // What the page cache now says about the file proves nothing, and what somebody deleted holds
-      // nothing: this segment is done with.
+      // What the page cache now says about the file proves nothing: this segment is done with.
       this.#file = undefined;
       this.#uncertain = true;
       await file.truncate(position).catch(() => {});
@@ -186,10 +184,6 @@ export class Writer {
       throw error;
     }
     this.lastSyncMs = performance.now() - begin;
-  }
-
-  get #lastPath(): string | undefined {
-    return this.#options.retention.last?.path;
   }
 
   #acknowledge(group: readonly Waiting[], first: number): void {

@@ -277,14 +277,13 @@ t.test("free space that nobody can tell holds no append up, and is said", async 
   await queue.close();
 });
 
-t.test("a segment deleted under the queue acknowledges nothing more; a new one does", async (t) => {
+t.test("a segment deleted under the queue takes nothing more; a new one does", async (t) => {
   const directory = join(t.testdir(), "queue");
   const queue = await Queue.open({ directory, clock: Date.now, retryMs: 1 });
   await queue.append({ entries: entries(1, 2) });
   for (const name of readdirSync(directory)) {
     if (name.endsWith(".seg")) unlinkSync(join(directory, name));
   }
-  await t.rejects(queue.append({ entries: entries(3, 3) }), /Segment ".*\.seg" was deleted/);
   t.same(await queue.append({ entries: entries(3, 4) }), { first: 3, last: 4 });
   await queue.close();
   const again = await Queue.open({ directory, clock: Date.now });
@@ -294,17 +293,14 @@ t.test("a segment deleted under the queue acknowledges nothing more; a new one d
   await again.close();
 });
 
-t.test("a folder deleted under the queue: appends wait, and are told why", async (t) => {
+t.test("a folder deleted under the queue: appends are refused, and told why", async (t) => {
   const directory = join(t.testdir(), "queue");
   const queue = await Queue.open({ directory, clock: Date.now, retryMs: 1 });
   await queue.append({ entries: entries(1, 2) });
   rmSync(directory, { recursive: true });
-  const append = queue.append({ entries: entries(3, 3) });
-  append.catch(() => {});
-  await until(() => queue.stats().blocked);
+  await t.rejects(queue.append({ entries: entries(3, 3) }), /Cannot append.*ENOENT.*queue/);
   t.match(queue.stats().problem, /ENOENT.*queue/);
   await queue.close();
-  await t.rejects(append, /Cannot append to queue/);
 });
 
 t.test("onState tells why appends wait, and when they no longer do", async (t) => {
