@@ -1,7 +1,7 @@
 // Names of actions made of other people's event names, and secrets kept out of events.
 
 import t from "tap";
-import { actionName } from "./action-name.ts";
+import { actionName, pluralOf } from "./action-name.ts";
 import { isSecretName, withoutSecrets } from "./json-secrets.ts";
 
 t.test("actionName() puts the verb first, then the subject", async (t) => {
@@ -18,6 +18,11 @@ t.test("actionName() puts the verb first, then the subject", async (t) => {
     ["", "", ""],
   ];
   for (const [subject, operation, name] of cases) t.equal(actionName(subject, operation), name);
+});
+
+t.test("pluralOf() makes plurals of nouns", async (t) => {
+  const nouns = ["Pod", "NetworkPolicy", "Ingress", "Endpoints", "Key"];
+  t.same(nouns.map(pluralOf), ["Pods", "NetworkPolicies", "Ingresses", "Endpoints", "Keys"]);
 });
 
 t.test("withoutSecrets() hides texts under the names of secrets, at any depth", async (t) => {

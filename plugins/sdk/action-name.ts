@@ -51,12 +51,14 @@ Move move moved
 Open open opened
 Promote promote promoted
 Publish publish published
+Queue queued
 Read read
 Reject reject rejected
 Remove remove removed
 Rename rename renamed
 Renew renew renewed
 Reopen reopen reopened
+Request requested
 Reset reset
 Resolve resolve resolved
 Restore restore restored
@@ -66,6 +68,7 @@ Send send sent
 Set set
 Start start started
 Stop stop stopped
+Submit submit submitted
 Suspend suspend suspended
 Transfer transfer transferred
 Unarchive unarchive unarchived
@@ -103,4 +106,11 @@ export function actionName(subject: string, operation: string): string {
   const object = rest.length === 0 ? "" : pascalCase(rest.join(" "));
   const noun = subject === "" || object.startsWith(subject) ? "" : pascalCase(subject);
   return `${last ?? first}${noun}${object}`;
+}
+
+/** The plural of a noun in PascalCase: `NetworkPolicy` is `NetworkPolicies`. */
+export function pluralOf(noun: string): string {
+  if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
+  if (/(?:ss|x|ch)$/.test(noun)) return `${noun}es`;
+  return noun.endsWith("s") ? noun : `${noun}s`;
 }

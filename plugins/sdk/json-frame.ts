@@ -101,15 +101,19 @@ export function numberIn(from: JsonObject | undefined, name: string): number | u
   return Number.isFinite(number) ? number : undefined;
 }
 
+/** Members that are being collected for a part of an event. */
+export type Members = Record<string, Json>;
+
 const NO_NAMES: ReadonlySet<string> = new Set();
 
-/** The members that are in neither set; undefined when nothing is left. */
+/** The members that are in neither set, added to `into`; undefined when there are none at all. */
 export function membersExcept(
   from: JsonObject,
   taken: ReadonlySet<string>,
   alsoTaken: ReadonlySet<string> = NO_NAMES,
-): JsonObject | undefined {
-  let members: Record<string, Json> | undefined;
+  into?: Members,
+): Members | undefined {
+  let members = into;
   for (const name of Object.keys(from)) {
     const value = from[name];
     if (value === undefined || taken.has(name) || alsoTaken.has(name)) continue;
@@ -118,9 +122,13 @@ export function membersExcept(
   return members;
 }
 
-/** The members that are in the set; undefined when there is none. */
-export function membersOf(from: JsonObject, names: ReadonlySet<string>): JsonObject | undefined {
-  let members: Record<string, Json> | undefined;
+/** The members that are in the set, added to `into`; undefined when there are none at all. */
+export function membersOf(
+  from: JsonObject,
+  names: ReadonlySet<string>,
+  into?: Members,
+): Members | undefined {
+  let members = into;
   for (const name of Object.keys(from)) {
     const value = from[name];
     if (value !== undefined && names.has(name)) setMember(members ??= {}, name, value);

@@ -9,11 +9,21 @@ export const NOT_COPIED = "[not copied]";
 // Names that end like this hold secrets; `token_id` and `hashed_token` do not.
 const SECRET =
   /(?:password|passwd|passphrase|secret|token|authorization|cookie|signature|(?:private|api|secret|customer)[_-]?key)$/i;
-const HASH = /^hash|hash$/i;
+const HASHED = /^hash/i;
 
 /** Whether a member of this name holds a secret. */
 export function isSecretName(name: string): boolean {
-  return SECRET.test(name) && !HASH.test(name);
+  // Most names are ruled out by their last letter, at a tenth of the expression's cost.
+  switch (name.charCodeAt(name.length - 1) | 0x20) {
+    case 0x64: // d
+    case 0x65: // e
+    case 0x6e: // n
+    case 0x74: // t
+    case 0x79: // y
+      return SECRET.test(name) && !HASHED.test(name);
+    default:
+      return false;
+  }
 }
 
 /**
