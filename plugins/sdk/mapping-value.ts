@@ -57,8 +57,8 @@ export const value: z.ZodType<Value, unknown> = z.codec(
   },
 );
 
-const CONDITION_HELP = "{ path, equals | in | matches | exists }, { all: [] }, { any: [] } or " +
-  "{ not: condition }";
+const CONDITION_HELP = "{ path, equals | in | contains | matches | min | max | exists }, " +
+  "{ all: [] }, { any: [] } or { not: condition }";
 
 /** Option: a condition. */
 export const condition: z.ZodType<Condition, unknown> = z.codec(
@@ -79,18 +79,27 @@ const comparison = z.strictObject({
   path: pathOption,
   equals: scalar.optional(),
   in: z.array(scalar).min(1).optional(),
+  contains: scalar.optional(),
   matches: pattern.optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
   exists: z.boolean().optional(),
-}).transform(({ path, equals, in: list, matches, exists }) => {
+}).transform(({ path, equals, in: list, contains, matches, min, max, exists }) => {
   const wanted = list === undefined ? undefined : new Set(list.map(String));
+  const equal = equals === undefined ? undefined : String(equals);
+  const member = contains === undefined ? undefined : String(contains);
+  const bounded = min !== undefined || max !== undefined;
+  const ofText = equal !== undefined || wanted !== undefined || matches !== undefined || bounded;
   return (scope: Scope): boolean => {
     const found = path.read(scope);
     if (exists !== undefined && (found !== undefined) !== exists) return false;
-    if (equals === undefined && wanted === undefined && matches === undefined) return true;
+    if (member !== undefined && !holds(found, member)) return false;
+    if (!ofText) return true;
     const text = textOf(found);
     if (text === undefined) return false;
-    if (equals !== undefined && text !== String(equals)) return false;
+    if (equal !== undefined && text !== equal) return false;
     if (wanted !== undefined && !wanted.has(text)) return false;
+    if (bounded && !isBetween(text, min, max)) return false;
     if (matches === undefined) return true;
     if (matches.groups.length === 0) return matches.test(text);
     const groups = matches.match(text);
@@ -98,6 +107,17 @@ const comparison = z.strictObject({
     return groups !== undefined;
   };
 });
+
+/** Whether a list has an item of this text. */
+function holds(found: Json | undefined, text: string): boolean {
+  return Array.isArray(found) && found.some((item: Json) => textOf(item) === text);
+}
+
+/** Whether a text is a number within the bounds; text that is none is outside. */
+function isBetween(text: string, min = -Infinity, max = Infinity): boolean {
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  return number >= min && number <= max;
+}
 
 const all = z.strictObject({ all: z.array(condition).min(1) }).transform(
   ({ all }) => (scope: Scope): boolean => all.every((one) => one.test(scope)),
@@ -111,13 +131,13 @@ const not = z.strictObject({ not: condition }).transform(({ not }) => (scope: Sc
   !not.test(scope)
 );
 
+const COMPARISONS = ["equals", "in", "contains", "matches", "min", "max", "exists"];
+
 function conditionForm(source: Record<string, unknown>) {
   if ("all" in source) return all;
   if ("any" in source) return any;
   if ("not" in source) return not;
-  return ["equals", "in", "matches", "exists"].some((key) => key in source)
-    ? comparison
-    : undefined;
+  return COMPARISONS.some((key) => key in source) ? comparison : undefined;
 }
 
 const fromPath = z.strictObject({

@@ -2,14 +2,14 @@
 
 import t from "tap";
 import type { JsonObject } from "./json.ts";
-import { createMapper, mapping } from "./mapping.ts";
+import { createMapper, mapping, NOT_MEANT } from "./mapping.ts";
 
 const at = { source: "file:1", offset: 7, receivedAt: Date.UTC(2026, 0, 5) };
 const base = { time: "$.ts", service: "shop", action: "$.op" };
 
-function event(source: object, root: JsonObject) {
+function event(source: object, root: JsonObject, ignored: (reason: string) => void = () => {}) {
   const bytes = new TextEncoder().encode(JSON.stringify(root));
-  return createMapper(mapping.parse(source))({ root, bytes, at });
+  return createMapper(mapping.parse(source), ignored)({ root, bytes, at });
 }
 
 /** `path: message` of every problem. */
@@ -147,6 +147,40 @@ t.test("the first case whose condition holds lays its members over the mapping",
   t.match(event(source, { ...root, n: 0 }), { action: "N", actor: { type: "user" } });
   t.match(event(source, { ...root, n: null, ok: true }), { action: "N" });
   t.match(event(source, root), { action: "Other" });
+});
+
+t.test("what a mapping leaves out is counted with the reason it names", async (t) => {
+  const source = {
+    ...base,
+    when: { path: "$.kind", equals: "audit" },
+    ignore: [
+      { when: { path: "$.path", matches: "^/health" }, reason: "health check" },
+      { when: { path: "$.user", equals: "probe" }, reason: "monitoring" },
+    ],
+  };
+  const reasons: string[] = [];
+  const left = (root: JsonObject) => event(source, root, (reason) => reasons.push(reason));
+  t.equal(left({ kind: "debug" }), undefined);
+  t.equal(left({ kind: "audit", path: "/healthz" }), undefined);
+  t.equal(left({ kind: "audit", user: "probe" }), undefined);
+  t.match(left({ kind: "audit", ts: 1e9, op: "Go" }), { action: "Go" });
+  t.same(reasons, [NOT_MEANT, "health check", "monitoring"]);
+  t.same(problems({ ...base, ignore: [{ when: { path: "$.a", exists: true } }] }).length, 1);
+});
+
+t.test("conditions: bounds of numbers, members of lists", async (t) => {
+  const holds = (condition: object, root: JsonObject) =>
+    event({ ...base, when: { path: "$.x", ...condition } }, { ts: 1e9, op: "Go", ...root }) !==
+      undefined;
+  t.ok(holds({ min: 400 }, { x: 404 }));
+  t.ok(holds({ min: 400, max: 499 }, { x: "499" }));
+  t.notOk(holds({ min: 400, max: 499 }, { x: 500 }));
+  t.notOk(holds({ min: 0 }, { x: "many" }));
+  t.notOk(holds({ max: 9 }, {}));
+  t.ok(holds({ contains: "admin" }, { x: ["dev", "admin"] }));
+  t.ok(holds({ contains: 7 }, { x: ["7"] }));
+  t.notOk(holds({ contains: "admin" }, { x: "admin" }));
+  t.notOk(holds({ contains: "admin" }, { x: [["admin"]] }));
 });
 
 t.test("values: first, default, extract, choice, constants that look like paths", async (t) => {

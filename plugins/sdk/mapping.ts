@@ -1,5 +1,5 @@
 // The mapping language: how an operator says, in YAML, what the members of a source's JSON objects or
-// the named groups of its lines mean. The whole of it is described in plugins/formats/json/README.md.
+// the named groups of its lines mean. The whole of it is described in mapping.md beside this file.
 
 import { hash } from "node:crypto";
 import { z } from "zod";
@@ -70,11 +70,17 @@ const fields = {
 };
 
 const caseSchema = z.strictObject({ when: condition, ...fields });
+const ignoreSchema = z.strictObject({
+  when: condition,
+  reason: z.string().min(1).max(80).describe("A few words under which the frames are counted"),
+});
 
 /** The members of a mapping's schema; a format adds its own to them and checks with `complete`. */
 export const mappingFields = {
   ...fields,
-  when: condition.optional().describe("Frames for which this does not hold are passed over"),
+  when: condition.optional().describe("Frames for which this does not hold are left out"),
+  ignore: z.array(ignoreSchema).max(64).default([])
+    .describe("Frames for which the `when` of one of these holds are left out for its reason"),
   unmapped: z.enum(["keep", "drop"]).default("keep")
     .describe("Whether members that nothing copies go to additional"),
   cases: z.array(caseSchema).max(256).default([])
@@ -88,6 +94,7 @@ type Fields = { [K in keyof typeof fields]?: z.output<(typeof fields)[K]> };
 /** A checked mapping. */
 export interface Mapping extends Fields {
   readonly when?: z.output<typeof condition> | undefined;
+  readonly ignore: readonly z.output<typeof ignoreSchema>[];
   readonly unmapped: "keep" | "drop";
   readonly cases: readonly z.output<typeof caseSchema>[];
 }
@@ -119,12 +126,18 @@ export interface MappedFrame {
   readonly extra?: Readonly<Record<string, Json>> | undefined;
 }
 
-/** Makes the event of a frame; undefined where the mapping passes it over. */
+/** Makes the event of a frame; undefined where the mapping leaves it out. */
 export type Mapper = (frame: MappedFrame) => AuditEvent | undefined;
 
-/** Compiles a mapping. The mapper throws RejectedInput for a frame that lacks what is required. */
-export function createMapper(mapping: Mapping): Mapper {
-  const { when, cases, unmapped, ...base } = mapping;
+/** Why a frame is left out for which the mapping's own `when` does not hold. */
+export const NOT_MEANT = "when of the mapping does not hold";
+
+/**
+ * Compiles a mapping. The mapper calls `ignored` with the reason for each frame it leaves out, and
+ * throws RejectedInput for one that lacks what is required.
+ */
+export function createMapper(mapping: Mapping, ignored: (reason: string) => void): Mapper {
+  const { when, ignore, cases, unmapped, ...base } = mapping;
   const otherwise = eventMaker(base, unmapped);
   const makers = cases.map(({ when, ...own }) => ({
     when,
@@ -134,7 +147,15 @@ export function createMapper(mapping: Mapping): Mapper {
   return (frame) => {
     scope.root = frame.root;
     scope.match = {};
-    if (when !== undefined && !when.test(scope)) return undefined;
+    if (when !== undefined && !when.test(scope)) {
+      ignored(NOT_MEANT);
+      return undefined;
+    }
+    for (const one of ignore) {
+      if (!one.when.test(scope)) continue;
+      ignored(one.reason);
+      return undefined;
+    }
     for (const one of makers) {
       if (one.when.test(scope)) return one.make(scope, frame);
     }

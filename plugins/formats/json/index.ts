@@ -11,13 +11,16 @@ export default defineFormat({
   stability: "beta",
   summary: "JSON objects, one a frame, with a mapping",
   config,
-  create(config) {
-    const map = createMapper(config.mapping?.compiled ?? mapping.parse(DEFAULT_MAPPING));
+  create(config, { ignored }) {
+    const map = createMapper(config.mapping?.compiled ?? mapping.parse(DEFAULT_MAPPING), ignored);
     const limits = { bytesMax: config.max_bytes, depthMax: config.max_depth };
     return {
       decode(frame, at) {
         const parsed = parseObject(frame, limits);
-        if (parsed === undefined) return NOTHING;
+        if (parsed === undefined) {
+          ignored("blank frame");
+          return NOTHING;
+        }
         const { root, ambiguous } = parsed;
         const extra = ambiguous === undefined ? undefined : { _raw: ambiguous };
         const event = map({ root, bytes: frame, at, extra });

@@ -11,18 +11,24 @@ export default defineFormat({
   stability: "beta",
   summary: "Lines of text, taken apart by regular expressions with named groups, with a mapping",
   config,
-  create({ mapping: { compiled }, max_bytes: bytesMax }) {
+  create({ mapping: { compiled }, max_bytes: bytesMax }, { ignored }) {
     const { pattern, on_mismatch, ...mapping } = compiled;
     const patterns = pattern === undefined ? [] : [pattern].flat();
-    const map = createMapper(mapping);
+    const map = createMapper(mapping, ignored);
     return {
       decode(frame, at) {
         const line = lineOf(frame, bytesMax);
-        if (line.trim() === "") return NOTHING;
+        if (line.trim() === "") {
+          ignored("blank frame");
+          return NOTHING;
+        }
         const root = groupsOf(patterns, line);
         if (root === undefined) {
-          if (on_mismatch === "skip") return NOTHING;
-          throw new RejectedInput("Matches no pattern of the mapping");
+          if (on_mismatch === "reject") {
+            throw new RejectedInput("Matches no pattern of the mapping");
+          }
+          ignored("no pattern of the mapping matches");
+          return NOTHING;
         }
         const event = map({ root, bytes: frame, at });
         return event === undefined ? NOTHING : { events: [event] };
