@@ -135,7 +135,7 @@ export class Delivery {
     for (let waitMs = RETRY_FIRST_MS;; waitMs = Math.min(waitMs * 2, RETRY_MAX_MS)) {
       this.#signal.throwIfAborted();
       try {
-        await this.#attempt(batch);
+        await makeDurable(batch, this.#intake, this.#signal);
         if (batch.block !== undefined) batch.block.users--;
         if (failed) this.#onDelivery(undefined);
         return;
@@ -147,29 +147,33 @@ export class Delivery {
       await pause(waitMs, this.#signal);
     }
   }
+}
 
-  /** Leaves in the batch what is not durable yet. */
-  async #attempt(batch: FollowBatch): Promise<void> {
-    const signal = this.#signal;
-    while (batch.rejects.length > 0) {
-      const some = batch.rejects.slice(0, REJECTS_AT_ONCE);
-      const answers = await Promise.allSettled(
-        some.map(({ raw, reason, id }) => this.#intake.reject(raw, reason, { id, signal })),
-      );
-      for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
-      batch.rejects.splice(0, some.length);
-    }
-    const { records, position } = batch;
-    const last = position === undefined ? { signal } : { position, signal };
-    if (records.length === 0) {
-      if (batch.events.length > 0 || position !== undefined) {
-        await this.#intake.events(batch.events, last);
-      }
-      return;
-    }
-    if (batch.events.length > 0) await this.#intake.events(batch.events, { signal });
-    batch.events = [];
-    const identify = (index: number) => batch.identify(index);
-    await this.#intake.records(records, { ...last, identify });
+/**
+ * Hands a batch to the intake; resolves when all of it is durable. Where it rejects, what is not
+ * durable yet is still in the batch.
+ */
+export async function makeDurable(
+  batch: FollowBatch,
+  intake: Intake,
+  signal: AbortSignal,
+): Promise<void> {
+  while (batch.rejects.length > 0) {
+    const some = batch.rejects.slice(0, REJECTS_AT_ONCE);
+    const answers = await Promise.allSettled(
+      some.map(({ raw, reason, id }) => intake.reject(raw, reason, { id, signal })),
+    );
+    for (const answer of answers) if (answer.status === "rejected") throw answer.reason;
+    batch.rejects.splice(0, some.length);
   }
+  const { records, position } = batch;
+  const last = position === undefined ? { signal } : { position, signal };
+  if (records.length === 0) {
+    if (batch.events.length > 0 || position !== undefined) await intake.events(batch.events, last);
+    return;
+  }
+  if (batch.events.length > 0) await intake.events(batch.events, { signal });
+  batch.events = [];
+  const identify = (index: number) => batch.identify(index);
+  await intake.records(records, { ...last, identify });
 }
