@@ -107,6 +107,11 @@ export class Assembler {
     return this.#oldest()?.position;
   }
 
+  /** What waits. */
+  *open(): Generator<Group> {
+    for (const { records } of this.#open.values()) yield records;
+  }
+
   #oldest(): OpenGroup | undefined {
     for (const group of this.#open.values()) return group;
     return undefined;

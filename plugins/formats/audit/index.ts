@@ -83,7 +83,7 @@ class AuditFormat implements Format {
   learned(): JsonObject | undefined {
     const changes: Record<string, Json> = {};
     this.#sessions.addChanges(changes);
-    this.#serials?.addChanges(changes);
+    this.#serials?.addChanges(changes, this.#assembler.open());
     for (const _ in changes) return changes;
     return undefined;
   }

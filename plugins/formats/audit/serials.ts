@@ -4,7 +4,8 @@
 
 import { LRUCache } from "lru-cache";
 import type { AuditEvent } from "../../sdk/event.ts";
-import type { Json } from "../../sdk/json.ts";
+import type { Json, JsonObject } from "../../sdk/json.ts";
+import type { Group } from "./assemble.ts";
 import type { AuditRecord } from "./parse.ts";
 
 // Of a fleet's log with `node=`; of one machine's there is one.
@@ -23,6 +24,13 @@ interface Course {
   time: number;
   /** Numbers above `next` that came, with their times. */
   readonly ahead: Map<number, number>;
+  /** What was told of it last, and whether events were open then: those are not handed out yet. */
+  told: string;
+  wasOpen: boolean;
+}
+
+function newCourse(next: number, time: number, ahead: readonly [number, number][] = []): Course {
+  return { next, time, ahead: new Map(ahead), told: "", wasOpen: false };
 }
 
 /** The serials of one stream, by machine. */
@@ -46,11 +54,11 @@ export class Serials {
     if (record.id === this.#last || record.type.startsWith("DAEMON_")) return NONE;
     this.#last = record.id;
     const { node, time, stamp } = record;
-    const serial = Number(stamp.slice(stamp.indexOf(":") + 1));
+    const serial = serialOf(stamp);
     const course = this.#courses.get(node);
     this.#changed.add(node);
     if (course === undefined || (serial < course.next && time > course.time + REBOOT_MS)) {
-      this.#courses.set(node, { next: serial + 1, time, ahead: new Map() });
+      this.#courses.set(node, newCourse(serial + 1, time));
       return NONE;
     }
     if (time > course.time) course.time = time;
@@ -70,26 +78,70 @@ export class Serials {
     return events;
   }
 
-  /** Adds what changed since the last call, by key; null where a machine is forgotten. */
-  addChanges(to: Record<string, Json>): void {
-    for (const node of this.#changed) {
+  /**
+   * Adds what changed since the last call, by key; null where a machine is forgotten. The numbers
+   * of the `open` events have come, but who reads on from here has to see them again.
+   */
+  addChanges(to: Record<string, Json>, open: Iterable<Group>): void {
+    const waiting = byNode(open);
+    for (const node of [...this.#changed]) {
       const course = this.#courses.peek(node);
-      to[`serial ${node}`] = course === undefined
-        ? null
-        : { next: course.next, time: course.time, ahead: [...course.ahead] };
+      if (course === undefined) to[`serial ${node}`] = null;
+      else this.#tell(to, node, course, waiting.get(node));
+      if (!course?.wasOpen) this.#changed.delete(node);
     }
-    this.#changed.clear();
+  }
+
+  #tell(to: Record<string, Json>, node: string, course: Course, open?: ReadonlySet<number>): void {
+    const told = open === undefined ? handedOut(course, NO_NUMBERS) : handedOut(course, open);
+    course.wasOpen = open !== undefined;
+    const text = JSON.stringify(told);
+    if (text !== course.told) to[`serial ${node}`] = told;
+    course.told = text;
   }
 
   /** Takes back what an earlier instance has told by `addChanges`. */
   recall(key: string, value: Json | undefined): void {
     if (!key.startsWith("serial ") || !isCourse(value)) return;
     const { next, time, ahead } = value;
-    this.#courses.set(key.slice("serial ".length), { next, time, ahead: new Map(ahead) });
+    this.#courses.set(key.slice("serial ".length), newCourse(next, time, ahead));
   }
 }
 
 const NONE: readonly AuditEvent[] = [];
+const NO_NUMBERS: ReadonlySet<number> = new Set();
+
+function serialOf(stamp: string): number {
+  return Number(stamp.slice(stamp.indexOf(":") + 1));
+}
+
+function byNode(open: Iterable<Group>): Map<string, Set<number>> {
+  const waiting = new Map<string, Set<number>>();
+  for (const [first] of open) {
+    let serials = waiting.get(first!.node);
+    if (serials === undefined) waiting.set(first!.node, serials = new Set());
+    serials.add(serialOf(first!.stamp));
+  }
+  return waiting;
+}
+
+/** A course as it was without the numbers of open events. */
+function handedOut({ next, time, ahead }: Course, open: ReadonlySet<number>): CourseText {
+  const first = Math.min(next, ...open);
+  const kept: [number, number][] = [];
+  // Of an event that stayed open while so many came, its own loss is what goes untold.
+  if (next - first > AHEAD_MAX) return { next, time, ahead: [...ahead] };
+  for (let n = first + 1; n < next; n++) if (!open.has(n)) kept.push([n, time]);
+  for (const pair of ahead) if (!open.has(pair[0])) kept.push(pair);
+  return { next: first, time, ahead: kept };
+}
+
+/** As it stands in a position. */
+interface CourseText extends JsonObject {
+  readonly next: number;
+  readonly time: number;
+  readonly ahead: readonly [number, number][];
+}
 
 /** An event for each run of numbers that has been waited for long enough. */
 function missing(node: string, course: Course, waitMs: number): readonly AuditEvent[] {
@@ -133,7 +185,7 @@ function lost(node: string, first: number, last: number, time: number): AuditEve
 
 function isCourse(
   value: Json | undefined,
-): value is Json & { next: number; time: number; ahead: [number, number][] } {
+): value is CourseText {
   return typeof value === "object" && value !== null && !Array.isArray(value) &&
     "next" in value && typeof value.next === "number" &&
     "time" in value && typeof value.time === "number" &&

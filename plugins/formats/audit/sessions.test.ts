@@ -196,6 +196,21 @@ t.test("a new instance that is told what another has learned reads on as that on
   }
 });
 
+t.test("learned() leaves the numbers of open events to be seen again", async (t) => {
+  const format = newFormat({ report_gaps: true });
+  const take = (line: string) => format.decode(Buffer.from(line), { source: "s", offset: 0 });
+  for (const line of [sudo(3, 104), sudo(3, 105), execute(3, 106), sudo(3, 107)]) take(line);
+  t.match(format.learned?.(), { "serial ": { next: 106, ahead: [[107, 21_000]] } });
+  t.equal(format.learned?.(), undefined, "told once");
+  format.flush(Infinity);
+  t.match(format.learned?.(), { "serial ": { next: 108, ahead: [] } });
+  t.equal(format.learned?.(), undefined);
+  // As after a crash: the events that were open never came whole.
+  const next = newFormat({ report_gaps: true });
+  next.recall?.({ "serial ": { next: 106, time: 21_000, ahead: [[107, 21_000]] } });
+  t.strictSame(gaps(feed(next, [sudo(3, 108)])), [[106, 106, 1]]);
+});
+
 t.test("learned() is bounded: the session not heard of for longest is forgotten", async (t) => {
   const format = newFormat();
   const stored = new Map<string, unknown>();

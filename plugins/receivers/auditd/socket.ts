@@ -87,7 +87,6 @@ class SocketRun {
     this.#socket?.destroy();
     await settledOr(this.#loop.then(() => this.#delivery.settled()), deadline);
     this.#abort.abort(new Error("Stopped"));
-    await this.#delivery.settled().catch(() => {});
   }
 
   async #connectAgain(): Promise<void> {
