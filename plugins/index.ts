@@ -24,6 +24,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     k8s_audit: () => import("./formats/k8s_audit/index.ts"),
     minio: () => import("./formats/minio/index.ts"),
     osquery: () => import("./formats/osquery/index.ts"),
+    pgaudit: () => import("./formats/pgaudit/index.ts"),
     syslog: () => import("./formats/syslog/index.ts"),
     teleport: () => import("./formats/teleport/index.ts"),
     text: () => import("./formats/text/index.ts"),
