@@ -16,6 +16,9 @@ export const config = z.strictObject({
   mapping: z.record(z.string(), z.unknown()).optional().describe(
     "Where in a line the facts of an event stand; passed to the format as its mapping",
   ),
+  timezone: z.string().optional().describe(
+    "Zone of times that say none, for formats that ask; passed to the format as its timezone",
+  ),
   start_at: z.enum(["end", "beginning"]).optional().describe(
     "Where to begin with the files of the first start: with what is written from now on, or with " +
       "what they hold; under --once the beginning when not set. Later files are always read whole",

@@ -4,24 +4,30 @@ import { defineReceiver } from "../../sdk/index.ts";
 import { Follower } from "../../sdk/follow.ts";
 import { config } from "./config.ts";
 
-/** What a format is asked for with: its mapping, where there is one. */
-const formatConfig = (mapping: unknown) => mapping === undefined ? {} : { mapping };
+/** What a format is asked for with: the options that were written. */
+function formatConfig(options: { readonly mapping?: unknown; readonly timezone?: unknown }) {
+  const { mapping, timezone } = options;
+  return {
+    ...(mapping === undefined ? {} : { mapping }),
+    ...(timezone === undefined ? {} : { timezone }),
+  };
+}
 
 export default defineReceiver({
   type: "file",
   stability: "beta",
   summary: "Follows files line by line, in any format",
   config,
-  formats: ({ format, mapping }) => [{ name: format, config: formatConfig(mapping) }],
-  create: ({ path, exclude, format, mapping, start_at, max_line_bytes }, context, intake) =>
+  formats: (options) => [{ name: options.format, config: formatConfig(options) }],
+  create: (options, context, intake) =>
     new Follower(
       {
-        paths: typeof path === "string" ? [path] : path,
-        exclude,
-        startAt: start_at ?? (context.once ? "beginning" : "end"),
+        paths: typeof options.path === "string" ? [options.path] : options.path,
+        exclude: options.exclude,
+        startAt: options.start_at ?? (context.once ? "beginning" : "end"),
         siblings: false,
-        lineBytesMax: max_line_bytes,
-        format: () => context.format(format, formatConfig(mapping)),
+        lineBytesMax: options.max_line_bytes,
+        format: () => context.format(options.format, formatConfig(options)),
       },
       context,
       intake,
