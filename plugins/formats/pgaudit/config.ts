@@ -9,8 +9,8 @@ const prefix = z.string().refine((text) => typeof compilePrefix(text) !== "strin
   error: ({ input }) => String(compilePrefix(String(input))),
 });
 
-/** PostgreSQL's own default, and Debian's. */
-const PREFIXES = ["%m [%p] ", "%m [%p] %q%u@%d "];
+/** PostgreSQL's own default, Debian's, and none: what a client shows. */
+const PREFIXES = ["%m [%p] ", "%m [%p] %q%u@%d ", ""];
 
 /** Its schema. */
 export const config = z.strictObject({

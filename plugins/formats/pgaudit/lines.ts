@@ -48,8 +48,6 @@ const TRIES = 16;
 export class Lines {
   readonly #destination: PgauditConfig["log_destination"];
   readonly #prefixes: readonly PrefixReader[];
-  /** Output of a client has no prefix, and its lines no tab before them. */
-  readonly #bare: boolean;
   readonly #charactersMax: number;
   readonly #waitMs: number;
   readonly #zones: Zones;
@@ -61,7 +59,6 @@ export class Lines {
     const { log_line_prefix: prefixes } = config;
     const all = typeof prefixes === "string" ? [prefixes] : prefixes;
     this.#prefixes = all.map(compilePrefix).filter((reader) => typeof reader !== "string");
-    this.#bare = all.includes("");
     this.#destination = config.log_destination;
     this.#charactersMax = config.max_record_bytes;
     this.#waitMs = config.wait;
@@ -94,7 +91,7 @@ export class Lines {
   #next(text: string, at: FramePosition): void {
     const pending = this.#pending;
     if (pending === undefined) return this.#begin(text, at);
-    if (pending.head === undefined || this.#bare) return this.#goOn(pending, text, at);
+    if (pending.head === undefined || pending.head.bare) return this.#goOn(pending, text, at);
     // The server puts a tab before each further line: without it this is another message.
     const tabbed = text.startsWith("\t");
     if (tabbed || this.#headOf(text) === undefined) {

@@ -23,6 +23,8 @@ export interface Head {
   readonly fields: PrefixFields;
   readonly severity: string;
   readonly begin: number;
+  /** The prefix is empty: a client wrote it, without a tab before further lines. */
+  readonly bare: boolean;
 }
 
 /** Reads the head of a line; undefined for a line that does not begin so. */
@@ -177,5 +179,6 @@ function keep(fields: PrefixFields, name: Name, value: string): void {
 function headAt(line: string, at: number, fields: PrefixFields): Head | undefined {
   SEVERITY.lastIndex = at;
   const match = SEVERITY.exec(line);
-  return match === null ? undefined : { fields, severity: match[1]!, begin: SEVERITY.lastIndex };
+  if (match === null) return undefined;
+  return { fields, severity: match[1]!, begin: SEVERITY.lastIndex, bare: at === 0 };
 }
