@@ -11,6 +11,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     cloudtrail: () => import("./receivers/cloudtrail/index.ts"),
     docker: () => import("./receivers/docker/index.ts"),
     file: () => import("./receivers/file/index.ts"),
+    journald: () => import("./receivers/journald/index.ts"),
     syslog: () => import("./receivers/syslog/index.ts"),
     webhook: () => import("./receivers/webhook/index.ts"),
   },
