@@ -1,7 +1,7 @@
 // Names of actions made of other people's event names, and secrets kept out of events.
 
 import t from "tap";
-import { actionName, pluralOf } from "./action-name.ts";
+import { actionName, checkedAction, pluralOf } from "./action-name.ts";
 import { isSecretName, withoutSecrets } from "./json-secrets.ts";
 
 t.test("actionName() puts the verb first, then the subject", async (t) => {
@@ -18,6 +18,13 @@ t.test("actionName() puts the verb first, then the subject", async (t) => {
     ["", "", ""],
   ];
   for (const [subject, operation, name] of cases) t.equal(actionName(subject, operation), name);
+});
+
+t.test("checkedAction() lets no text pass for a name", async (t) => {
+  t.equal(checkedAction("CreateUser2", "Other"), "CreateUser2");
+  for (const name of ["", "2fa", "create", "A b", "Ä", "A".repeat(129)]) {
+    t.equal(checkedAction(name, "Other"), "Other");
+  }
 });
 
 t.test("pluralOf() makes plurals of nouns", async (t) => {

@@ -108,6 +108,13 @@ export function actionName(subject: string, operation: string): string {
   return `${last ?? first}${noun}${object}`;
 }
 
+const NAME = /^[A-Z][A-Za-z0-9]{0,127}$/;
+
+/** The name, if it could be an action's; `otherwise` for what a source may have written instead. */
+export function checkedAction(name: string, otherwise: string): string {
+  return NAME.test(name) ? name : otherwise;
+}
+
 /** The plural of a noun in PascalCase: `NetworkPolicy` is `NetworkPolicies`. */
 export function pluralOf(noun: string): string {
   if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;

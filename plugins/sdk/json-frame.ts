@@ -136,6 +136,9 @@ export function membersOf(
   return members;
 }
 
+// A name that can stand in place of an address: a host's, not a sentence.
+const HOST = /^[^\s\p{Cc}]{1,255}$/u;
+
 /** The origin of a peer as sources write it (an address, with or without a port, or a name). */
 export function originOf(peer: string | undefined, userAgent?: string): Origin | undefined {
   if (peer === undefined) return userAgent === undefined ? undefined : { userAgent };
@@ -143,7 +146,7 @@ export function originOf(peer: string | undefined, userAgent?: string): Origin |
   const origin: { -readonly [K in keyof Origin]: Origin[K] } = {};
   if (address !== undefined) origin.address = address;
   if (port !== undefined) origin.port = Number(port);
-  if (host !== undefined) origin.host = host;
+  if (host !== undefined && HOST.test(host)) origin.host = host;
   if (userAgent !== undefined) origin.userAgent = userAgent;
   return origin;
 }

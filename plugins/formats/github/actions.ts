@@ -1,7 +1,7 @@
 // What GitHub's actions are called. Their names are a category and an operation, `org.add_member`; the
 // table has those of which the rule (the verb, the category, the rest) would make no good name.
 
-import { actionName } from "../../sdk/action-name.ts";
+import { actionName, checkedAction } from "../../sdk/action-name.ts";
 import { pascalCase } from "../../sdk/mapping-event.ts";
 
 /** How one action is described. */
@@ -82,6 +82,6 @@ export function ruleOf(name: string): ActionRule {
   const dot = name.indexOf(".");
   const category = name.slice(0, Math.max(dot, 0));
   const subject = NOUNS.get(category) ?? pascalCase(category);
-  const action = actionName(subject, name.slice(dot + 1)) || "RecordEvent";
+  const action = checkedAction(actionName(subject, name.slice(dot + 1)), "RecordEvent");
   return { action, data: category === "git", readOnly: false, failure: undefined };
 }

@@ -1,7 +1,7 @@
 // The payload of a GitHub webhook -> one AuditEvent. The event's name stands in a header that the
 // format does not see, so it is told by the members that only payloads of that event have.
 
-import { actionName } from "../../sdk/action-name.ts";
+import { actionName, checkedAction } from "../../sdk/action-name.ts";
 import type { Actor, AuditEvent, Resource } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import type { JsonObject } from "../../sdk/json.ts";
@@ -77,7 +77,8 @@ export function describePayload(root: JsonObject, at: FramePosition, index: numb
   const subject = SUBJECTS.find(([member]) => objectIn(root, member) !== undefined) ??
     (listIn(root, "pages") === undefined ? undefined : ["pages", "Wiki"] as const);
   const about = subject === undefined ? undefined : objectIn(root, subject[0]);
-  const action = actionOf(root, subject?.[1]);
+  const noun = subject?.[1];
+  const action = checkedAction(actionOf(root, noun), `Change${noun ?? "Repository"}`);
   const event: EventDraft = {
     id: frameId(at, index),
     time: timeOf(root, about, at),
@@ -116,7 +117,7 @@ function actionOf(root: JsonObject, noun: string | undefined): string {
   const rule = subject === "Membership" || subject === "Member"
     ? ruleOf(`${subject === "Member" ? "repo" : "team"}.${memberVerb(operation)}_member`).action
     : undefined;
-  return rule ?? (actionName(subject, operation) || `Change${subject}`);
+  return rule ?? actionName(subject, operation);
 }
 
 function memberVerb(operation: string): string {

@@ -1,5 +1,6 @@
 // One request of GitLab's production_json.log or api_json.log -> one AuditEvent.
 
+import { checkedAction } from "../../sdk/action-name.ts";
 import type { Actor, AuditEvent } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import { failure, outcomeOfStatus } from "../../sdk/http-status.ts";
@@ -66,7 +67,7 @@ export function isAccess(root: JsonObject): boolean {
 /** Makes the event. Throws RejectedInput where it has no time and the receiver has none. */
 export function describeAccess(root: JsonObject, at: FramePosition, index: number): AuditEvent {
   const method = textIn(root, "method")?.toUpperCase() ?? "";
-  const action = actionOf(root, method);
+  const action = checkedAction(actionOf(root, method), "RequestPage");
   const status = numberIn(root, "status");
   const message = textIn(root, "exception.message");
   const refused = action === "UserLogin" && status === 422;

@@ -1,7 +1,7 @@
 // One audit event of GitLab -> one AuditEvent. audit_json.log has all members side by side; a stream
 // and the API have part of them in `details`.
 
-import { actionName } from "../../sdk/action-name.ts";
+import { actionName, checkedAction } from "../../sdk/action-name.ts";
 import type { Actor, AuditEvent, Outcome, Resource } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import { failure } from "../../sdk/http-status.ts";
@@ -85,7 +85,7 @@ export function isAudit(root: JsonObject): boolean {
 export function describeAudit(root: JsonObject, at: FramePosition, index: number): AuditEvent {
   const details = objectIn(root, "details");
   const all = details === undefined ? root : { ...details, ...root };
-  const action = actionOf(all);
+  const action = checkedAction(actionOf(all), "RecordAuditEvent");
   const event: EventDraft = {
     id: idOf(all, at, index),
     time: timeAt(at, all.created_at, all.time),
@@ -126,13 +126,13 @@ function actionOf(all: JsonObject): string {
   if (name !== undefined && name !== "audit_operation") {
     const known = TABLE.get(name);
     if (known !== undefined) return known;
-    return member(name) ?? (actionName("", name) || "RecordAuditEvent");
+    return member(name) ?? actionName("", name);
   }
   if (textIn(all, "failed_login") !== undefined || textIn(all, "with") !== undefined) {
     return "UserLogin";
   }
   const entity = pascalCase(textIn(all, "entity_type") ?? "");
-  return changeOf(all, entity) ?? "RecordAuditEvent";
+  return changeOf(all, entity) ?? "";
 }
 
 /** `member_created` is `AddUserToGroup` where a project is a group, too. */

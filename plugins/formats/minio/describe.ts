@@ -1,5 +1,6 @@
 // One entry of MinIO's audit log -> one AuditEvent. Calls have S3's own names already.
 
+import { checkedAction } from "../../sdk/action-name.ts";
 import type { Actor, AuditEvent, Outcome, Resource } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import { failure, outcomeOfStatus } from "../../sdk/http-status.ts";
@@ -59,9 +60,8 @@ export function describeEvent(
   }
   const bucket = textIn(api, "bucket");
   const object = textIn(api, "object");
-  const action = pascalCase(
-    textIn(api, "name") ?? textIn(root, "trigger") ?? textIn(root, "event") ?? "",
-  ) || "CallApi";
+  const name = textIn(api, "name") ?? textIn(root, "trigger") ?? textIn(root, "event");
+  const action = checkedAction(pascalCase(name ?? ""), "CallApi");
   const data = bucket !== undefined &&
     (object !== undefined || listIn(api, "objects") !== undefined || OBJECTS.test(action));
   const safe = withoutSecrets(root);

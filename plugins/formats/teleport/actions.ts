@@ -1,7 +1,7 @@
 // What Teleport's events are called, and what kind of action each is. An event that is not in the
 // table is named after its parts: `trusted_cluster.create` is `CreateTrustedCluster`.
 
-import { actionName, pluralOf } from "../../sdk/action-name.ts";
+import { actionName, checkedAction, pluralOf } from "../../sdk/action-name.ts";
 import type { JsonObject } from "../../sdk/json.ts";
 import { textIn } from "../../sdk/json-frame.ts";
 import { pascalCase } from "../../sdk/mapping-event.ts";
@@ -145,7 +145,8 @@ export function ruleOf(event: string, root: JsonObject): ActionRule {
   if (event === "kube.request") return kubernetesRule(root);
   const parts = event.split(".");
   const nouns = parts.slice(0, -1).map((part) => NOUNS.get(part) ?? pascalCase(part));
-  const action = actionName(nouns.join(""), parts.at(-1) ?? "") || "RecordEvent";
+  const name = actionName(nouns.join(""), parts.at(-1) ?? "");
+  const action = checkedAction(name, "RecordEvent");
   return { action, data: false, readOnly: false, failure: "OperationFailed" };
 }
 
@@ -199,7 +200,12 @@ function kubernetesRule(root: JsonObject): ActionRule {
     : readOnly
     ? named ? `Get${kind}` : `List${pluralOf(kind)}`
     : `${VERBS.get(method) ?? "Request"}${kind}`;
-  return { action, data: false, readOnly, failure: "OperationFailed" };
+  return {
+    action: checkedAction(action, "RequestKubernetes"),
+    data: false,
+    readOnly,
+    failure: "OperationFailed",
+  };
 }
 
 function singularOf(name: string): string {

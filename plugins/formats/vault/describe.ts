@@ -1,5 +1,6 @@
 // A request to Vault and its response, or one of them alone -> one AuditEvent.
 
+import { checkedAction } from "../../sdk/action-name.ts";
 import type { AuditEvent, Outcome } from "../../sdk/event.ts";
 import { failure } from "../../sdk/http-status.ts";
 import type { JsonObject } from "../../sdk/json.ts";
@@ -44,7 +45,7 @@ export function describeExchange({ request: asked, response: answered }: Exchang
     id: idOf(document),
     time: document.time,
     service: "vault",
-    action: rule.action,
+    action: checkedAction(rule.action, "CallPath"),
     actor: actorOf(root, request),
     outcome: outcomeOf(root, response, rule),
     readOnly: rule.readOnly,
