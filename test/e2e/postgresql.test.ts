@@ -145,6 +145,7 @@ service: { pipelines: { main: { receivers: [file], exporters: [trail] } } }
     await done;
     agent = startCairn(["run", "--config", config]);
   }
+  await agent.said(/Running/);
   await until(() => made().length >= statements.length, "all that was made");
   agent.kill("SIGTERM");
   const { code, stderr } = await agent.exit;
