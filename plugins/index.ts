@@ -12,6 +12,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     docker: () => import("./receivers/docker/index.ts"),
     file: () => import("./receivers/file/index.ts"),
     journald: () => import("./receivers/journald/index.ts"),
+    k8s_audit: () => import("./receivers/k8s_audit/index.ts"),
     syslog: () => import("./receivers/syslog/index.ts"),
     webhook: () => import("./receivers/webhook/index.ts"),
   },

@@ -1,7 +1,7 @@
-// Whether a sender is the one it should be: the token it shows, or the body it signed.
+// Whether a sender is the one it should be: it signed the body, or shows the secret in a header.
 
 import { createHmac } from "node:crypto";
-import type { HttpHead, HttpRequest } from "../../sdk/http-message.ts";
+import type { HttpRequest } from "../../sdk/http-message.ts";
 import { sameText, type Secret } from "../../sdk/secret.ts";
 import type { Signature, WebhookConfig } from "./config.ts";
 
@@ -15,11 +15,6 @@ const KNOWN: Readonly<Record<"github" | "gitlab", readonly Signature[]>> = {
     { header: "X-Gitlab-Event-Streaming-Token", algorithm: "none", prefix: "", encoding: "hex" },
   ],
 };
-
-/** Whether the request's Authorization is the token; some senders leave the word Bearer out. */
-export function showsToken({ headers }: HttpHead, token: Secret): boolean {
-  return token.equals((headers.authorization ?? "").replace(/^bearer +/i, ""));
-}
 
 /** The signatures one of which a sender must bring; none where it need not sign. */
 export function signaturesOf(options: WebhookConfig): readonly Signature[] {

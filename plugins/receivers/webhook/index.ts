@@ -2,6 +2,7 @@
 // durable; until then it keeps them.
 
 import { setImmediate } from "node:timers/promises";
+import { NO_BEARER, NO_CREDENTIALS, showsBearer } from "../../sdk/bearer.ts";
 import { FollowBatch, makeDurable } from "../../sdk/follow-batch.ts";
 import {
   comeAgain,
@@ -12,6 +13,7 @@ import {
   plainAnswer,
 } from "../../sdk/http-message.ts";
 import { HttpServer } from "../../sdk/http-server.ts";
+import { Listening } from "../../sdk/listening.ts";
 import {
   type ComponentContext,
   defineReceiver,
@@ -21,13 +23,12 @@ import {
   type Receiver,
 } from "../../sdk/index.ts";
 import { config, type WebhookConfig } from "./config.ts";
-import { isSigned, showsToken, signaturesOf } from "./credentials.ts";
+import { isSigned, signaturesOf } from "./credentials.ts";
 import { deliveryOf } from "./delivery.ts";
 import { framesOf } from "./frames.ts";
 
 /** Bodies that are taken at once: each has one batch of at most 1,000 events on its way. */
 const AT_ONCE = 4;
-const NO_CREDENTIALS = "refused: no valid token or signature";
 
 /** What the format is asked for with: its mapping, where there is one. */
 const formatConfig = ({ mapping }: WebhookConfig) => mapping === undefined ? {} : { mapping };
@@ -55,8 +56,7 @@ class WebhookReceiver implements Receiver {
   readonly #signatures: ReturnType<typeof signaturesOf>;
   /** Formats that nobody uses now and in which nothing waits. */
   readonly #formats: Format[] = [];
-  #host: Host | undefined;
-  #isFailing = false;
+  readonly #listening = new Listening();
 
   constructor(options: WebhookConfig, context: ComponentContext, intake: Intake) {
     this.#options = options;
@@ -80,17 +80,12 @@ class WebhookReceiver implements Receiver {
 
   async start(host: Host): Promise<void> {
     await this.#server.start();
-    this.#host = host;
-    this.#running();
+    this.#listening.begin(host, this.#server.address());
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
-    this.#host = undefined;
+    this.#listening.end();
     await this.#server.stop(deadline);
-  }
-
-  #running(): void {
-    this.#host?.report("running", `Listening on ${this.#server.address()}`);
   }
 
   #admit(head: HttpHead): HttpResponse | undefined {
@@ -99,9 +94,9 @@ class WebhookReceiver implements Receiver {
     if (head.method !== "POST" && head.method !== "PUT") {
       return plainAnswer(405, "Expected POST or PUT", { allow: "POST, PUT" });
     }
-    if (token === undefined || showsToken(head, token)) return undefined;
+    if (token === undefined || showsBearer(head, token)) return undefined;
     this.#context.ignored(NO_CREDENTIALS);
-    return plainAnswer(401, "No valid token", { "www-authenticate": "Bearer" });
+    return NO_BEARER;
   }
 
   async #handle(request: HttpRequest): Promise<HttpResponse> {
@@ -117,11 +112,11 @@ class WebhookReceiver implements Receiver {
       taken = await this.#take(request, format);
     } catch (error) {
       // What waits in the format belongs to a body that comes again: it is not used any more.
-      this.#failed(error, request.signal);
+      if (!request.signal.aborted) this.#listening.failed(error);
       return comeAgain("The events are not taken yet");
     }
     this.#formats.push(format);
-    this.#recovered();
+    this.#listening.taken();
     const body = `${JSON.stringify(taken)}\n`;
     const isRefused = taken.accepted === 0 && taken.rejected > 0;
     return {
@@ -160,18 +155,5 @@ class WebhookReceiver implements Receiver {
     batch.take(format.flush(Infinity));
     await send(batch);
     return taken;
-  }
-
-  #failed(error: unknown, signal: AbortSignal): void {
-    if (signal.aborted) return;
-    this.#isFailing = true;
-    const message = error instanceof Error ? error.message : String(error);
-    this.#host?.report("degraded", `Cannot take events, senders are to come again: ${message}`);
-  }
-
-  #recovered(): void {
-    if (!this.#isFailing) return;
-    this.#isFailing = false;
-    this.#running();
   }
 }
