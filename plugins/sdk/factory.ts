@@ -28,6 +28,8 @@ export interface FormatUse {
    * names they have there, so that a problem in them is reported where the operator wrote them.
    */
   readonly config?: Readonly<Record<string, unknown>>;
+  /** The receiver's option, a map, in which all further options of the format stand. */
+  readonly under?: string;
 }
 
 /** Makes receivers. `create` only keeps what it is given; work begins with `start`. */

@@ -12,7 +12,7 @@ import {
 } from "../../plugins/sdk/cloudtrail/selectors.ts";
 import { check } from "./check.ts";
 import { BATCH_DEFAULTS, COMPONENT_ID, exporterOptions } from "./document.ts";
-import { type ConfigNode, emptyMap, isBlank, type MapNode, only, without } from "./node.ts";
+import { type ConfigNode, emptyMap, isBlank, type MapNode, merge, only, without } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
 import type { Factories, Section } from "./resolve.ts";
 import type { ResolvedComponent, ResolvedConfig, ResolvedExporter } from "./resolved.ts";
@@ -110,7 +110,7 @@ class ComponentResolver {
   async receiver(factory: Factory<"receiver">, entry: Entry) {
     const receiver = this.plain(factory, entry);
     if (receiver === undefined || factory.formats === undefined) return receiver;
-    for (const { name, config = {} } of factory.formats(receiver.config)) {
+    for (const { name, config = {}, under } of factory.formats(receiver.config)) {
       const format = await this.#factories.load("format", name);
       if (format?.kind !== "format") {
         const fix = suggest(name, this.#factories.types("format")) ??
@@ -119,9 +119,16 @@ class ComponentResolver {
         return undefined;
       }
       this.formats.set(name, format);
-      const node = only(entry.node, new Set(Object.keys(config)));
+      const own = only(entry.node, new Set(Object.keys(config)));
+      const below = under === undefined ? undefined : entry.node.entries.get(under)?.node;
+      const node = below === undefined || isBlank(below) ? own : merge(own, below);
       const checked = check(format.config, { ...entry, node });
-      this.#problems.push(...checked.problems);
+      for (const problem of checked.problems) {
+        const path = under === undefined
+          ? problem.path
+          : pathUnder(problem.path, entry, under, own);
+        this.#problems.push({ ...problem, path });
+      }
       if (!checked.ok) return undefined;
     }
     // Again: the formats may have asked for other readings of scalars.
@@ -211,4 +218,12 @@ function compileSelectors(options: Selectors): (record: StoredRecord) => boolean
     return compileAdvancedEventSelectors(options.advanced_event_selectors);
   }
   return () => true;
+}
+
+/** The path of a format's option that stands below one of the receiver's. */
+function pathUnder(path: string, entry: Entry, under: string, own: MapNode): string {
+  const base = formatPath(entry.path);
+  const rest = path.slice(base.length + 1);
+  const first = /^[^.[]*/.exec(rest)![0];
+  return rest === "" || own.entries.has(first) ? path : `${base}.${under}.${rest}`;
 }

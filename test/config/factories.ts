@@ -39,8 +39,11 @@ const file = defineReceiver({
     path: z.string(),
     format: z.string(),
     mapping: z.record(z.string(), z.unknown()).optional(),
+    format_options: z.record(z.string(), z.unknown()).optional(),
   }),
-  formats: ({ format, mapping }) => [{ name: format, ...(mapping && { config: { mapping } }) }],
+  formats: ({ format, mapping }) => [
+    { name: format, ...(mapping && { config: { mapping } }), under: "format_options" },
+  ],
   create: () => idle,
 });
 
@@ -50,6 +53,7 @@ const json = defineFormat({
   summary: "JSON lines",
   config: z.strictObject({
     mapping: z.strictObject({ action: z.string(), account: z.string().optional() }).optional(),
+    max_depth: z.int().optional(),
   }),
   create: () => ({
     decode: () => NOTHING,

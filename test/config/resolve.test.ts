@@ -161,6 +161,14 @@ service: { pipelines: { p: { receivers: [file], exporters: [trail] } } }
     "c.yaml:2:34: receivers.file.mapping.action: Missing, expected text",
     'c.yaml:2:45: receivers.file.mapping.acton: Unknown option (did you mean "action"?)',
   ]);
+  const below = await resolveText(
+    text("format: json, mapping: { action: a }, format_options: { max_dept: 3, max_depth: x }"),
+  );
+  t.same(below.problems, [
+    "c.yaml:2:76: receivers.file.format_options.max_dept: Unknown option " +
+    '(did you mean "max_depth"?)',
+    "c.yaml:2:100: receivers.file.format_options.max_depth: Expected a number, got text",
+  ]);
 });
 
 t.test("resolve() never prints a value that came from the environment", async (t) => {

@@ -19,6 +19,9 @@ export const config = z.strictObject({
   timezone: z.string().optional().describe(
     "Zone of times that say none, for formats that ask; passed to the format as its timezone",
   ),
+  format_options: z.record(z.string(), z.unknown()).default({}).describe(
+    "Other options of the format, as its page tells them",
+  ),
   start_at: z.enum(["end", "beginning"]).optional().describe(
     "Where to begin with the files of the first start: with what is written from now on, or with " +
       "what they hold; under --once the beginning when not set. Later files are always read whole",
@@ -27,3 +30,6 @@ export const config = z.strictObject({
     "Longest line that is read; a longer one is set aside, cut at this length",
   ),
 });
+
+/** The checked options. */
+export type FileConfig = z.output<typeof config>;

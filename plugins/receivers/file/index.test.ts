@@ -35,5 +35,7 @@ t.test("file", async (t) => {
 
 t.test("file names its format and mapping for the configuration's check", async (t) => {
   const config = file.config.parse({ path: "a", format: "json", mapping: { id: "x" } });
-  t.same(file.formats?.(config), [{ name: "json", config: { mapping: { id: "x" } } }]);
+  t.same(file.formats?.(config), [
+    { name: "json", config: { mapping: { id: "x" } }, under: "format_options" },
+  ]);
 });

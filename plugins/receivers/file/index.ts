@@ -2,11 +2,10 @@
 
 import { defineReceiver } from "../../sdk/index.ts";
 import { Follower } from "../../sdk/follow.ts";
-import { config } from "./config.ts";
+import { config, type FileConfig } from "./config.ts";
 
 /** What a format is asked for with: the options that were written. */
-function formatConfig(options: { readonly mapping?: unknown; readonly timezone?: unknown }) {
-  const { mapping, timezone } = options;
+function formatConfig({ mapping, timezone }: FileConfig): Record<string, unknown> {
   return {
     ...(mapping === undefined ? {} : { mapping }),
     ...(timezone === undefined ? {} : { timezone }),
@@ -18,7 +17,9 @@ export default defineReceiver({
   stability: "beta",
   summary: "Follows files line by line, in any format",
   config,
-  formats: (options) => [{ name: options.format, config: formatConfig(options) }],
+  formats: (options) => [
+    { name: options.format, config: formatConfig(options), under: "format_options" },
+  ],
   create: (options, context, intake) =>
     new Follower(
       {
@@ -27,7 +28,8 @@ export default defineReceiver({
         startAt: options.start_at ?? (context.once ? "beginning" : "end"),
         siblings: false,
         lineBytesMax: options.max_line_bytes,
-        format: () => context.format(options.format, formatConfig(options)),
+        format: () =>
+          context.format(options.format, { ...formatConfig(options), ...options.format_options }),
       },
       context,
       intake,
