@@ -118,6 +118,6 @@ export function checkedAction(name: string, otherwise: string): string {
 /** The plural of a noun in PascalCase: `NetworkPolicy` is `NetworkPolicies`. */
 export function pluralOf(noun: string): string {
   if (/[^aeiou]y$/.test(noun)) return `${noun.slice(0, -1)}ies`;
-  if (/(?:ss|x|ch)$/.test(noun)) return `${noun}es`;
+  if (/(?:ss|us|x|ch|sh)$/.test(noun)) return `${noun}es`;
   return noun.endsWith("s") ? noun : `${noun}s`;
 }

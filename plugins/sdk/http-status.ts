@@ -3,23 +3,27 @@
 import type { Outcome } from "./event.ts";
 
 const CODES: ReadonlyMap<number, string> = new Map([
-  [400, "InvalidRequest"],
+  [400, "BadRequest"],
   [401, "AuthenticationFailed"],
   [403, "AccessDenied"],
   [404, "NotFound"],
   [405, "MethodNotAllowed"],
   [409, "Conflict"],
+  [410, "Expired"],
   [412, "PreconditionFailed"],
-  [422, "InvalidRequest"],
+  [413, "RequestEntityTooLarge"],
+  [415, "UnsupportedMediaType"],
+  [422, "Invalid"],
   [429, "TooManyRequests"],
   [500, "InternalError"],
   [503, "ServiceUnavailable"],
+  [504, "Timeout"],
 ]);
 
 /** The outcome that a status stands for; what has no status went well. */
 export function outcomeOfStatus(status: number | undefined, message?: string): Outcome {
   if (status === undefined || !(status >= 400)) return { success: true };
-  return failure(CODES.get(status) ?? (status < 500 ? "RequestFailed" : "InternalError"), message);
+  return failure(CODES.get(status) ?? `HttpStatus${Math.trunc(status)}`, message);
 }
 
 /** A failure, with a message where there is one. */

@@ -5,10 +5,10 @@ import type { AuditEvent, Resource } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import { listIn, objectIn, textIn, timeAt } from "../../sdk/json-frame.ts";
 import type { Json, JsonObject } from "../../sdk/json.ts";
-import { nameAction } from "./action.ts";
+import { nameAction } from "../../sdk/kubernetes-action.ts";
 import { actorOf } from "./actor.ts";
 import { copyAnnotations, copyParameters, copyRequested, isPrivate } from "./copy.ts";
-import { kindOf } from "./kinds.ts";
+import { kindOf } from "../../sdk/kubernetes-kind.ts";
 import { outcomeOf } from "./outcome.ts";
 
 /** How events are described. */

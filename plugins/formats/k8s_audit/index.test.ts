@@ -9,9 +9,10 @@ import t, { type Test } from "tap";
 import { conformance, testAgent } from "../../sdk/conformance.ts";
 import type { AuditEvent, Decoded, Format } from "../../sdk/index.ts";
 import { answeredId } from "../../sdk/received-only.ts";
-import { nameAction } from "./action.ts";
+import { nameAction } from "../../sdk/kubernetes-action.ts";
 import k8sAudit from "./index.ts";
-import { kindOf, plural } from "./kinds.ts";
+import { pluralOf } from "../../sdk/action-name.ts";
+import { kindOf } from "../../sdk/kubernetes-kind.ts";
 
 const ROOT = rootOf(dirname(fileURLToPath(import.meta.url)));
 const SAMPLES = join(process.env.CAIRN_SAMPLES ?? join(ROOT, "../shared/samples"), "k8s-audit");
@@ -174,7 +175,7 @@ t.test("actions are verb, kind and subresource", async (t) => {
   t.equal(name("post", undefined, undefined, "/x"), "CreateNonResourceUrl write Management");
   t.equal(name("Ünknown", "../x"), "RequestObject write Management");
   for (const kind of ["NetworkPolicy", "Ingress", "Pod", "StorageClass", "Endpoints", "Gateway"]) {
-    t.equal(kindOf(plural(kind).toLowerCase()), kind, kind);
+    t.equal(kindOf(pluralOf(kind).toLowerCase()), kind, kind);
   }
 });
 

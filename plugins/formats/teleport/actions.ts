@@ -1,9 +1,10 @@
 // What Teleport's events are called, and what kind of action each is. An event that is not in the
 // table is named after its parts: `trusted_cluster.create` is `CreateTrustedCluster`.
 
-import { actionName, checkedAction, pluralOf } from "../../sdk/action-name.ts";
+import { actionName, checkedAction } from "../../sdk/action-name.ts";
 import type { JsonObject } from "../../sdk/json.ts";
 import { textIn } from "../../sdk/json-frame.ts";
+import { nameAction } from "../../sdk/kubernetes-action.ts";
 import { pascalCase } from "../../sdk/mapping-event.ts";
 
 /** How one event is described. */
@@ -164,52 +165,34 @@ function detailOf(event: string, root: JsonObject): string | undefined {
   }
 }
 
-const VERBS: ReadonlyMap<string, string> = new Map([
-  ["POST", "Create"],
-  ["PUT", "Update"],
-  ["PATCH", "Patch"],
-  ["DELETE", "Delete"],
-]);
-
-// Kinds whose plural alone does not say where their words begin.
-const KINDS: ReadonlyMap<string, string> = new Map([
-  ["configmaps", "ConfigMap"],
-  ["replicasets", "ReplicaSet"],
-  ["daemonsets", "DaemonSet"],
-  ["statefulsets", "StatefulSet"],
-  ["cronjobs", "CronJob"],
-  ["serviceaccounts", "ServiceAccount"],
-  ["rolebindings", "RoleBinding"],
-  ["clusterroles", "ClusterRole"],
-  ["clusterrolebindings", "ClusterRoleBinding"],
-  ["networkpolicies", "NetworkPolicy"],
-  ["persistentvolumes", "PersistentVolume"],
-  ["persistentvolumeclaims", "PersistentVolumeClaim"],
-  ["endpoints", "Endpoints"],
-]);
-
-/** A request to a cluster: `POST` of `pods` is `CreatePod`, as the cluster's own log says it. */
+/** A request to a cluster is named as in the cluster's own log: `POST` of `pods` is `CreatePod`. */
 function kubernetesRule(root: JsonObject): ActionRule {
+  const path = textIn(root, "request_path") ?? "";
+  const name = textIn(root, "resource_name");
+  const resource = textIn(root, "resource_kind");
   const method = textIn(root, "verb") ?? "";
-  const plural = textIn(root, "resource_kind") ?? "";
-  const readOnly = method === "GET" || method === "HEAD" || method === "OPTIONS";
-  const kind = KINDS.get(plural) ?? singularOf(pascalCase(plural));
-  const named = textIn(root, "resource_name") !== undefined;
-  const action = kind === ""
-    ? "RequestKubernetes"
-    : readOnly
-    ? named ? `Get${kind}` : `List${pluralOf(kind)}`
-    : `${VERBS.get(method) ?? "Request"}${kind}`;
-  return {
-    action: checkedAction(action, "RequestKubernetes"),
-    data: false,
-    readOnly,
-    failure: "OperationFailed",
-  };
+  const isMany = resource !== undefined && name === undefined;
+  const { action, readOnly, category } = nameAction({
+    // Teleport has methods where Kubernetes has verbs.
+    verb: isMany ? COLLECTION.get(method) ?? method : method,
+    path,
+    resource,
+    subresource: name === undefined ? undefined : subresourceOf(path, name),
+    name,
+    isDryRun: false,
+  });
+  return { action, data: category === "Data", readOnly, failure: "OperationFailed" };
 }
 
-function singularOf(name: string): string {
-  if (name.endsWith("ies")) return `${name.slice(0, -3)}y`;
-  if (/(?:ss|x|ch)es$/.test(name)) return name.slice(0, -2);
-  return name.endsWith("s") && !name.endsWith("ss") ? name.slice(0, -1) : name;
+const COLLECTION: ReadonlyMap<string, string> = new Map([
+  ["GET", "list"],
+  ["DELETE", "deletecollection"],
+]);
+
+/** What stands behind the resource's name: `exec` in `/api/v1/namespaces/a/pods/web/exec`. */
+function subresourceOf(path: string, name: string): string | undefined {
+  const end = path.indexOf("?");
+  const parts = (end < 0 ? path : path.slice(0, end)).split("/");
+  const at = parts.lastIndexOf(name);
+  return at < 0 ? undefined : parts[at + 1] || undefined;
 }

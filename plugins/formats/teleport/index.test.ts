@@ -119,7 +119,18 @@ t.test("requests to Kubernetes have the names of the cluster's own log", async (
   t.equal(action("DELETE", "networkpolicies", "all"), "DeleteNetworkPolicy");
   t.equal(action("GET", "networkpolicies"), "ListNetworkPolicies");
   t.equal(action("GET", "secrets", "db"), "GetSecret");
-  t.equal(action("GET", ""), "RequestKubernetes");
+  const exec = {
+    request_path: "/api/v1/namespaces/a/pods/web/exec?command=id",
+    resource_name: "web",
+  };
+  t.match(event({ event: "kube.request", verb: "POST", resource_kind: "pods", ...exec }), {
+    action: "ExecPod",
+    category: "Data",
+  });
+  t.equal(
+    event({ event: "kube.request", verb: "GET", request_path: "/version" }).action,
+    "GetVersion",
+  );
 });
 
 t.test("an object without an event is left out, and its reason counted", async (t) => {

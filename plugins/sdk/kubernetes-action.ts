@@ -1,7 +1,8 @@
-// What a request does, as a name: verb, kind and subresource, or the path of one that is for no
+// What a request to the Kubernetes API does, as a name: verb, kind and subresource, or the path of one that is for no
 // resource. Names come from small sets: a scanner's paths must not make new ones.
 
-import { capital, kindOf, plural } from "./kinds.ts";
+import { pluralOf } from "./action-name.ts";
+import { capital, kindOf } from "./kubernetes-kind.ts";
 
 /** What of a request its name is made of. */
 export interface Target {
@@ -90,7 +91,7 @@ export function nameAction(target: Target): Action {
   const kind = kindOf(resource);
   if (subresource === undefined) {
     const isMany = COLLECTION_VERBS.has(verb) && target.name === undefined;
-    const action = verbName + (isMany ? plural(kind) : kind);
+    const action = verbName + (isMany ? pluralOf(kind) : kind);
     return { action, readOnly: isRead || QUESTIONS.has(resource), category: "Management" };
   }
   const category = INSIDE.has(subresource) ? "Data" : "Management";

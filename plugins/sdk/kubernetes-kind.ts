@@ -1,6 +1,8 @@
 // Names of Kubernetes' resources as kinds: `networkpolicies` -> `NetworkPolicy`. Where words meet
 // cannot be told from a plural, so those of Kubernetes itself stand in a table.
 
+import { pluralOf } from "./action-name.ts";
+
 const KINDS: readonly string[] = [
   "APIService",
   "CertificateSigningRequest",
@@ -70,7 +72,7 @@ const IRREGULAR: Readonly<Record<string, string>> = {
 };
 
 const BY_PLURAL: ReadonlyMap<string, string> = new Map([
-  ...KINDS.map((kind): [string, string] => [plural(kind.toLowerCase()), kind]),
+  ...KINDS.map((kind): [string, string] => [pluralOf(kind.toLowerCase()), kind]),
   ...Object.entries(IRREGULAR),
 ]);
 
@@ -81,13 +83,6 @@ export function kindOf(resource: string): string {
   const known = BY_PLURAL.get(resource);
   if (known !== undefined) return known;
   return WORD.test(resource) ? capital(singular(resource)) : "Object";
-}
-
-/** `Pod` -> `Pods`, for what acts on many. */
-export function plural(kind: string): string {
-  if (/[^aeiou]y$/.test(kind)) return `${kind.slice(0, -1)}ies`;
-  if (/(?:ss|us|x|ch|sh)$/.test(kind)) return `${kind}es`;
-  return kind.endsWith("s") ? kind : `${kind}s`;
 }
 
 /** The first letter made large. */
