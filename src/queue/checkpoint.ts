@@ -11,7 +11,7 @@ import { Buffer } from "node:buffer";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { isMap } from "./codec.ts";
-import { errorCode, errorText, insist } from "./files.ts";
+import { errorCode, errorText, insist, makeDurable } from "./files.ts";
 import type { Files } from "./files.ts";
 import { FORMAT_VERSION, QueueVersionError } from "./segment.ts";
 
@@ -20,6 +20,8 @@ const CHECKPOINT_ENDINGS = [".a", ".b"] as const;
 
 interface Found {
   readonly slot: number;
+  /** Of the whole file, in bytes. */
+  readonly length: number;
   readonly generation: number;
   readonly value: unknown;
 }
@@ -66,7 +68,8 @@ export class Checkpoint {
     for (let i = 0; i < 2; i++) slots.push(await readSlot(files, path + CHECKPOINT_ENDINGS[i]!, i));
     const checkpoint = new Checkpoint(files, path, slots);
     if (checkpoint.#generation > 0) {
-      await syncFile(files, path + CHECKPOINT_ENDINGS[checkpoint.#slot]!);
+      const { length } = newest(slots)!;
+      await makeDurable(files, path + CHECKPOINT_ENDINGS[checkpoint.#slot]!, 0, length);
       await files.syncFolder(dirname(path));
       checkpoint.#named[checkpoint.#slot] = true;
     }
@@ -119,16 +122,6 @@ export class Checkpoint {
   }
 }
 
-/** Makes what a file holds durable. */
-export async function syncFile(files: Files, path: string): Promise<void> {
-  const file = await files.open(path, "write");
-  try {
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
-}
-
 interface Slot {
   readonly exists: boolean;
   readonly found?: Found;
@@ -160,7 +153,7 @@ async function readSlot(files: Files, path: string, slot: number): Promise<Slot>
   if (bytes.every((byte) => byte === 0)) return { exists: true };
   const content = decode(bytes, path);
   if (content === undefined) return { exists: true, problem: `Cannot read "${path}": damaged` };
-  return { exists: true, found: { slot, ...content } };
+  return { exists: true, found: { slot, length: bytes.length, ...content } };
 }
 
 function decode(

@@ -1,7 +1,7 @@
 // Every file call of the queue, its cursors and its lock, so that a test can fail, tear or forget any
 // of them (test/crash/disk.ts). Nothing else in src/queue touches the disk.
 
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { constants } from "node:fs";
 import { mkdir, open, readdir, readFile, rename, statfs, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
@@ -162,6 +162,28 @@ function openFile(handle: FileHandle): OpenFile {
     hasName: async () => (await handle.stat()).nlink > 0,
     close: () => handle.close(),
   };
+}
+
+/**
+ * Makes durable what a file holds between two offsets, by writing it once more. A sync alone may lie:
+ * after one that failed, perhaps of a process before, the system takes lost pages for clean, goes on
+ * showing them, and says yes to every later sync.
+ */
+export async function makeDurable(
+  files: Files,
+  path: string,
+  from: number,
+  to: number,
+): Promise<void> {
+  const file = await files.open(path, "write");
+  try {
+    const into = Buffer.allocUnsafe(to - from);
+    const bytes = await readBytes(file, into, from);
+    if (bytes.length > 0) await file.write(bytes, from);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
 }
 
 /** Reads `length` bytes from the position, fewer at the file's end. */

@@ -157,7 +157,10 @@ export class Queue {
    * what the disk says where it cannot be written; never because of damage.
    */
   static async open(options: QueueOptions): Promise<Queue> {
-    return new Queue(options, await openFolder(options));
+    const queue = new Queue(options, await openFolder(options));
+    // A power failure may have brought back segments that were removed.
+    await queue.#retention.reap();
+    return queue;
   }
 
   /**

@@ -2,8 +2,7 @@
 // at every header, but reads only the newest segment whole (or back to one whose header can be read).
 
 import { join } from "node:path";
-import { syncFile } from "./checkpoint.ts";
-import { errorText, insist } from "./files.ts";
+import { errorText, insist, makeDurable } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { closeQuietly } from "./retention.ts";
@@ -202,14 +201,16 @@ async function read(
   acknowledged: number,
 ): Promise<Scan | "nothing"> {
   const { files } = context;
-  // A killed process may have left whole frames in memory only: they count from now on.
-  if (later === undefined) await syncFile(files, candidate.path);
   const file = await files.open(candidate.path, "read");
   try {
     const scan = await scanSegment(file, candidate, later?.base ?? Number.POSITIVE_INFINITY);
     if (candidate.found === undefined && scan.frames.length === 0) {
       await setAside(context, candidate);
       return "nothing";
+    }
+    // A killed process may have left its last frame in memory only: it counts from now on.
+    if (later === undefined) {
+      await makeDurable(files, candidate.path, scan.durableBytes, scan.wholeBytes);
     }
     const missing = Math.max(0, (later?.base ?? acknowledged) - scan.end);
     await note(context, file, candidate, scan, missing, later === undefined);

@@ -25,6 +25,8 @@ export interface Scan {
   readonly end: number;
   /** Where the last whole frame ends. */
   readonly wholeBytes: number;
+  /** All before this offset was durable before what follows was written. */
+  readonly durableBytes: number;
 }
 
 /** Reads the frames of a segment up to the sequence where the next one begins. */
@@ -41,6 +43,7 @@ export async function scanSegment(
   let base = found?.header.base;
   let end = base;
   let wholeBytes = start;
+  let durableBytes = 0;
   for (let step = await reader.next(size); step !== undefined; step = await reader.next(size)) {
     const note = step.kind === "frame" ? readNote(step) : undefined;
     if (step.kind === "damage" || note === undefined) {
@@ -55,10 +58,11 @@ export async function scanSegment(
     }
     base ??= sequence;
     end = sequence + count;
+    if (frames.length > 0) durableBytes = wholeBytes;
     wholeBytes = step.offset + step.bytes;
     frames.push({ ...note, sequence, end });
   }
-  return { frames, damages, base, end: end ?? 1, wholeBytes };
+  return { frames, damages, base, end: end ?? 1, wholeBytes, durableBytes };
 }
 
 function readNote(frame: FoundFrame): FrameNote | undefined {
