@@ -1,6 +1,7 @@
 // One run of receiver docker, from start to stop: connects, reads events line by line, hands on what
 // is new, and connects again from where it got to whenever the engine goes away.
 
+import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import type {
   AuditEvent,
