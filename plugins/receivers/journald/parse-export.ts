@@ -8,12 +8,17 @@ import type { EntryReader, EntryTaker } from "./parse-json.ts";
 
 const LF = 10;
 const EQUALS = 0x3d;
-const NAME = /^[A-Za-z0-9_]{1,64}$/;
+const NAME_BYTES_MAX = 64;
 const LENGTH_BYTES = 8;
 // The journal's own limit on a field is 768 MiB; a length above it is no length.
 const FIELD_BYTES_MAX = 2 ** 30;
+const NO_ENTRY = "Is no journal entry in export format";
 
 const WANTED: ReadonlySet<string> = new Set([...FIELDS, ...ADDRESS_FIELDS]);
+// Length and first byte of those names: most other fields are told apart without making a string.
+const SHAPES: ReadonlySet<number> = new Set(
+  [...WANTED].map((name) => (name.length << 8) | name.charCodeAt(0)),
+);
 
 /** Reads export format; `offset` is that of the first byte, where an entry begins. */
 export class ExportReader implements EntryReader {
@@ -31,7 +36,7 @@ export class ExportReader implements EntryReader {
   /** Why the entry at hand cannot be read; its end is looked for. */
   #bad: string | undefined;
   /** The first bytes of the entry at hand, to be kept should it be unreadable. */
-  #raw: Buffer[] = [];
+  #raw: { readonly bytes: Buffer; readonly from: number; to: number }[] = [];
   #rawBytes = 0;
 
   constructor(fieldBytesMax: number, offset = 0) {
@@ -82,16 +87,16 @@ export class ExportReader implements EntryReader {
     }
     this.#keep(all, at, end + 1);
     if (this.#bad !== undefined) return end + 1;
-    const equals = all.indexOf(EQUALS, at);
-    const isText = equals >= 0 && equals < end;
-    const name = all.toString("latin1", at, isText ? equals : end);
-    if (!NAME.test(name)) {
-      this.#bad = "Is no journal entry in export format";
+    const nameEnd = nameEndIn(all, at, end);
+    const isText = all[nameEnd] === EQUALS;
+    if (nameEnd === at || (!isText && nameEnd !== end)) {
+      this.#bad = NO_ENTRY;
       return end + 1;
     }
+    const name = wantedName(all, at, nameEnd);
     if (!isText) return this.#binary(all, at, end, name);
     this.#count++;
-    if (WANTED.has(name)) this.#add(name, all, equals + 1, end);
+    if (name !== undefined) this.#add(name, all, nameEnd + 1, end);
     return end + 1;
   }
 
@@ -99,25 +104,23 @@ export class ExportReader implements EntryReader {
   #unfinished(all: Buffer, at: number): number {
     if (all.length - at <= this.#fieldBytesMax) return at;
     this.#keep(all, at, all.length);
-    const equals = all.indexOf(EQUALS, at);
-    const name = equals < 0 ? "" : all.toString("latin1", at, Math.min(equals, at + 65));
-    if (NAME.test(name)) this.#tooLong(name);
-    else this.#bad ??= "Is no journal entry in export format";
+    const nameEnd = nameEndIn(all, at, all.length);
+    if (nameEnd > at && all[nameEnd] === EQUALS) this.#tooLong(wantedName(all, at, nameEnd));
+    else this.#bad ??= NO_ENTRY;
     this.#skipLine = true;
     return all.length;
   }
 
-  #binary(all: Buffer, at: number, end: number, name: string): number {
+  #binary(all: Buffer, at: number, end: number, name: string | undefined): number {
     const begin = end + 1 + LENGTH_BYTES;
     if (all.length < begin) return this.#wait(at);
     const length = all.readUInt32LE(end + 1) + all.readUInt32LE(end + 5) * 2 ** 32;
     if (length > FIELD_BYTES_MAX) {
-      this.#bad = "Is no journal entry in export format";
+      this.#bad = NO_ENTRY;
       return end + 1;
     }
-    if (!WANTED.has(name) || length > this.#fieldBytesMax) {
-      this.#count++;
-      if (WANTED.has(name)) this.#tooLong(name);
+    if (name === undefined || length > this.#fieldBytesMax) {
+      this.#tooLong(name);
       this.#skip = length + 1;
       return begin;
     }
@@ -131,13 +134,16 @@ export class ExportReader implements EntryReader {
 
   /** Takes back what was kept of a field that will be read again. */
   #wait(at: number): number {
-    this.#rawBytes -= this.#raw.pop()?.length ?? 0;
+    const last = this.#raw.at(-1);
+    if (last === undefined) return at;
+    this.#rawBytes -= Math.max(0, last.to - at);
+    last.to = Math.min(last.to, at);
     return at;
   }
 
-  #tooLong(name: string): void {
+  #tooLong(name: string | undefined): void {
     this.#count++;
-    this.#fields[name] ??= null;
+    if (name !== undefined) this.#fields[name] ??= null;
   }
 
   #add(name: string, all: Buffer, from: number, to: number): void {
@@ -148,9 +154,11 @@ export class ExportReader implements EntryReader {
 
   #keep(all: Buffer, from: number, to: number): void {
     const room = this.#fieldBytesMax - this.#rawBytes;
-    const some = all.subarray(from, Math.min(to, from + Math.max(room, 0)));
-    this.#raw.push(some);
-    this.#rawBytes += some.length;
+    const end = Math.min(to, from + Math.max(room, 0));
+    const last = this.#raw.at(-1);
+    if (last !== undefined && last.bytes === all && last.to === from) last.to = end;
+    else this.#raw.push({ bytes: all, from, to: end });
+    this.#rawBytes += end - from;
   }
 
   #end(end: number, taker: EntryTaker): void {
@@ -163,7 +171,8 @@ export class ExportReader implements EntryReader {
       }
     }
     if (reason !== undefined) {
-      taker.reject(Buffer.concat(this.#raw), this.#entryStart, reason);
+      const raw = this.#raw.map(({ bytes, from, to }) => bytes.subarray(from, to));
+      taker.reject(Buffer.concat(raw), this.#entryStart, reason);
     }
     this.#begin(end);
   }
@@ -176,4 +185,23 @@ export class ExportReader implements EntryReader {
     this.#raw = [];
     this.#rawBytes = 0;
   }
+}
+
+/** Where a field's name that begins at `at` ends: at the first byte that is no part of a name. */
+function nameEndIn(all: Buffer, at: number, end: number): number {
+  const max = Math.min(end, at + NAME_BYTES_MAX);
+  let to = at;
+  while (to < max && isNameByte(all[to]!)) to++;
+  return to;
+}
+
+function isNameByte(byte: number): boolean {
+  return (byte >= 0x41 && byte <= 0x5a) || byte === 0x5f || (byte >= 0x30 && byte <= 0x39) ||
+    (byte >= 0x61 && byte <= 0x7a);
+}
+
+function wantedName(all: Buffer, at: number, end: number): string | undefined {
+  if (!SHAPES.has(((end - at) << 8) | all[at]!)) return undefined;
+  const name = all.toString("latin1", at, end);
+  return WANTED.has(name) ? name : undefined;
 }
