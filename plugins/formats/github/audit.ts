@@ -119,7 +119,9 @@ function idOf(
 ): string {
   const id = textIn(root, "_document_id") ?? textIn(data, "_document_id");
   if (id === undefined || /^[.0]*$/.test(id)) return frameId(at, index);
-  return `${id}:${textIn(root, "@timestamp") ?? textIn(root, "created_at") ?? ""}`;
+  // An id alone is not trusted to be unique: other products fill it in, too.
+  const time = textIn(root, "@timestamp") ?? textIn(root, "created_at") ?? "";
+  return `${id}:${textIn(root, "action") ?? ""}:${time}`;
 }
 
 /** An app acts by itself; a site admin who signs in as another acts as that user. */

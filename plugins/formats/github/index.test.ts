@@ -49,7 +49,7 @@ t.test("an entry of the audit log becomes who, what, to what, from where", async
     config: { secret: "s3cret" },
   };
   t.same(event(entry), {
-    id: "doc-1:1700000000123",
+    id: "doc-1:org.add_member:1700000000123",
     time: 1_700_000_000_123,
     service: "github",
     action: "AddUserToOrganization",
