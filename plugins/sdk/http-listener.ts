@@ -191,17 +191,21 @@ export class HttpListener {
     if (signal.aborted || this.#stopping.signal.aborted) return STOPPING;
     const head = readHead(message, connection);
     if (head === undefined) return plainAnswer(400, "Path does not begin with a slash");
+    const own = (answer: HttpResponse) => this.#options.reword?.(answer, head) ?? answer;
     try {
-      const refused = this.#options.admit?.(head) ?? refuseEncoding(message);
+      const refused = this.#options.admit?.(head);
       if (refused !== undefined) return refused;
+      const unknown = refuseEncoding(message);
+      if (unknown !== undefined) return own(unknown);
       const raw = await this.#body(connection, message, signal);
       return await this.#handled(connection, head, raw, signal);
     } catch (error) {
-      if (error instanceof BodyError) return error.answer;
-      if (signal.aborted) return STOPPING;
-      if (error instanceof RetryableError) return comeAgain(error.message, error.afterMs);
+      if (error instanceof BodyError) return own(error.answer);
+      // Nobody is there to read it, or nobody will be.
+      if (signal.aborted || message.destroyed && !message.complete) return own(STOPPING);
+      if (error instanceof RetryableError) return own(comeAgain(error.message, error.afterMs));
       this.#tell(error);
-      return plainAnswer(500, "The request could not be handled");
+      return own(plainAnswer(500, "The request could not be handled"));
     }
   }
 

@@ -22,6 +22,8 @@ export interface HttpServerOptions {
    * answer refuses it.
    */
   readonly admit?: (head: HttpHead) => HttpResponse | undefined;
+  /** Rewrites the server's own refusals, for protocols that want errors in a form of their own. */
+  readonly reword?: (answer: HttpResponse, head: HttpHead) => HttpResponse;
 }
 
 /**

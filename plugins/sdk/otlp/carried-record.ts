@@ -2,7 +2,7 @@
 // unchanged. What is around it in OTLP is only its envelope.
 
 import { Buffer } from "node:buffer";
-import { type ParsedRecord, parseRecord } from "../cloudtrail/parse-record.ts";
+import { parseRecord } from "../cloudtrail/parse-record.ts";
 import { RejectedInput } from "../errors.ts";
 import { jsonText, KeyValueList } from "./any-value.ts";
 import type { LogRecord } from "./log-record.ts";
@@ -11,11 +11,11 @@ import type { LogRecord } from "./log-record.ts";
 const FIELDS = ["eventVersion", "eventSource", "eventName"] as const;
 
 /**
- * The CloudTrail record in the body: JSON text or a structure with `eventVersion`, `eventSource` and
+ * The text of the CloudTrail record in the body: JSON text or a structure with `eventVersion`, `eventSource` and
  * `eventName`; undefined where there is none. With the attribute `event.dataset` set to
  * `aws.cloudtrail` the body has to be one of whatever fields: throws RejectedInput where it is not.
  */
-export function carriedRecord(record: LogRecord): ParsedRecord | undefined {
+export function carriedRecord(record: LogRecord): Uint8Array | undefined {
   const { body } = record;
   const isMarked = hasMark(record);
   if (typeof body === "string") {
@@ -45,15 +45,13 @@ function mayBegin(text: string): boolean {
   return first === 0x7b || first <= 0x20;
 }
 
-function parse(text: string, isMarked: boolean): ParsedRecord | undefined {
-  let parsed: ParsedRecord;
+function parse(text: string, isMarked: boolean): Uint8Array | undefined {
   try {
-    parsed = parseRecord(Buffer.from(text));
+    const { record, bytes } = parseRecord(Buffer.from(text));
+    if (isMarked || FIELDS.every((name) => typeof record[name] === "string")) return bytes;
   } catch (error) {
     // A message that happens to hold the words is a message.
     if (isMarked) throw error;
-    return undefined;
   }
-  const { record } = parsed;
-  return isMarked || FIELDS.every((name) => typeof record[name] === "string") ? parsed : undefined;
+  return undefined;
 }

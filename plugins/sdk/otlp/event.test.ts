@@ -277,11 +277,13 @@ const CLOUDTRAIL =
   '{ "eventVersion":"1.08","eventSource":"s3.amazonaws.com","eventName":"GetObject",' +
   '"eventTime":"2026-01-02T03:04:05Z","n":1.50,"big":12345678901234567890}';
 
+function textOf(found: Interpreted): string {
+  return Buffer.from("text" in found ? found.text : "").toString();
+}
+
 t.test("a CloudTrail record in the body passes with its bytes", async (t) => {
   const found = interpret({ body: CLOUDTRAIL }, { onlyEvents: true });
-  if (!("record" in found)) throw new Error("No record");
-  t.equal(found.record.eventName, "GetObject");
-  t.equal(Buffer.from(found.bytes).toString(), CLOUDTRAIL);
+  t.equal(textOf(found), CLOUDTRAIL);
   const structure = {
     kvlistValue: {
       values: [
@@ -293,7 +295,7 @@ t.test("a CloudTrail record in the body passes with its bytes", async (t) => {
   };
   const made = interpret({ record: { body: structure } });
   t.equal(
-    Buffer.from("bytes" in made ? made.bytes : "").toString(),
+    textOf(made),
     '{"eventVersion":"1.08","eventSource":"s3","eventName":"GetObject",' +
       '"requestParameters":{"password":"kept","list":[true]},"big":9007199254740993}',
   );
@@ -306,9 +308,8 @@ t.test("a message that speaks of CloudTrail is a message, unless it is marked as
   const mark = { "event.dataset": "aws.cloudtrail" };
   t.match(interpret({ body: `${CLOUDTRAIL}}`, attributes: mark }), { reason: /not JSON/ });
   t.match(interpret({ attributes: mark }), { reason: /marked as CloudTrail/ });
-  t.match(interpret({ body: '{"eventVersion":"1.08"}', attributes: mark }), {
-    record: { eventVersion: "1.08" },
-  });
+  const odd = '{"eventVersion":"1.08"}';
+  t.equal(textOf(interpret({ body: odd, attributes: mark })), odd);
 });
 
 /** A sample's bytes; skips the test where there is none, except in CI. */

@@ -1,7 +1,6 @@
 // Decoded OTLP logs -> what an intake takes: events, CloudTrail records as they came, and records that
 // cannot be taken. One at a time, so that a large request is never in memory as events whole.
 
-import type { CloudTrailRecord } from "../cloudtrail/record.ts";
 import { RejectedInput } from "../errors.ts";
 import type { AuditEvent } from "../event.ts";
 import { DEPTH_MAX } from "./any-value.ts";
@@ -9,10 +8,10 @@ import { carriedRecord } from "./carried-record.ts";
 import { EventMaker, hasEventName, type Shared, sharedOf, timeOf } from "./event.ts";
 import { type LogRecord, rawRecord, type ResourceLogs } from "./log-record.ts";
 
-/** What became of one log record. */
+/** What became of one log record: an event, a CloudTrail record's text, or why it is neither. */
 export type Interpreted =
   | { readonly event: AuditEvent }
-  | { readonly record: CloudTrailRecord; readonly bytes: Uint8Array }
+  | { readonly text: Uint8Array; readonly index: number }
   | { readonly raw: Uint8Array; readonly reason: string; readonly index: number }
   | { readonly ignored: string };
 
@@ -56,8 +55,8 @@ export class Interpreter {
   ): Interpreted {
     try {
       if (record.tooDeep) throw new RejectedInput(`Nests deeper than ${DEPTH_MAX} levels`);
-      const carried = carriedRecord(record);
-      if (carried !== undefined) return carried;
+      const text = carriedRecord(record);
+      if (text !== undefined) return { text, index };
       if (onlyEvents && !hasEventName(record)) return NOT_AN_EVENT;
       const isTimed = timeOf(record) !== undefined;
       if (!isTimed && receivedAt === undefined) {
