@@ -69,15 +69,20 @@ function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
 }
 
+/** The certificates as undici takes them, read anew: they may have been renewed. */
 async function loadTls({ ca_file, cert_file, key_file }: DockerReceiverConfig["tls"]) {
-  const [ca, cert, key] = await Promise.all(
-    [ca_file, cert_file, key_file].map((path) => path === undefined ? undefined : readFile(path)),
-  );
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
+  const load = async (option: string, path: string | undefined) => {
+    try {
+      return path === undefined ? undefined : await readFile(path);
+    } catch (error) {
+      // Without its cause: to the operator this is no trouble with the engine.
+      throw new Error(`tls.${option}: ${error instanceof Error ? error.message : String(error)}`);
+    }
   };
+  const ca = await load("ca_file", ca_file);
+  const cert = await load("cert_file", cert_file);
+  const key = await load("key_file", key_file);
+  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 /** The first line of an answer that is no stream. */

@@ -3,6 +3,8 @@
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -13,6 +15,7 @@ import {
   type RecordingIntake,
   recordingIntake,
   stopInTime,
+  testCertificates,
   testContext,
   type TestHost,
   testHost,
@@ -296,6 +299,35 @@ t.test("docker is degraded with the reason while there is no engine, and then co
   await came(running.intake, 1);
   t.match(running.host.reports.at(-1), { state: "running" });
   await running.stop();
+});
+
+t.test("docker connects over https with its own certificate, and says why it cannot", async (t) => {
+  const files = testCertificates(t.testdir());
+  const read = (path: string) => readFileSync(path);
+  const server = createTlsServer(
+    {
+      cert: read(files.server.cert),
+      key: read(files.server.key),
+      ca: read(files.ca),
+      requestCert: true,
+      rejectUnauthorized: true,
+    },
+    (_request, response) => response.end('{"Type":"volume","Action":"create","time":1700000000}\n'),
+  );
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  const endpoint = `https://127.0.0.1:${port}`;
+  const { cert: cert_file, key: key_file } = files.client;
+  const tls = { ca_file: files.ca, cert_file, key_file };
+  const known = await run(t, "", recordingIntake(), { once: true, endpoint, tls });
+  await known.drain();
+  t.match(known.intake.takenEvents, [{ action: "CreateVolume" }]);
+  const stranger = await run(t, "", recordingIntake(), { once: true, endpoint });
+  await t.rejects(stranger.drain(), { message: /^Cannot read events of "https:.*certificate/i });
+  const noFile = { ...tls, key_file: "/nowhere.pem" };
+  const lost = await run(t, "", recordingIntake(), { once: true, endpoint, tls: noFile });
+  await t.rejects(lost.drain(), { message: /nowhere\.pem/ });
 });
 
 t.test("docker under --once fails where there is no engine", async (t) => {

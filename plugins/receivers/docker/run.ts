@@ -86,10 +86,11 @@ export class DockerRun implements LineTaker {
     const { signal } = this.#abort;
     // The place to begin is durable before anything is missed: the next start goes on from here.
     if (this.#intake.position() === undefined) await this.#deliver(true);
-    for (let waitMs = RETRY_FIRST_MS; !signal.aborted;) {
+    const firstMs = Math.min(RETRY_FIRST_MS, this.#config.reconnect_max);
+    for (let waitMs = firstMs; !signal.aborted;) {
       let reason = "connection closed";
       try {
-        await this.#connect(() => waitMs = RETRY_FIRST_MS);
+        await this.#connect(() => waitMs = firstMs);
         if (this.#context.once) return;
       } catch (error) {
         if (signal.aborted) return;
