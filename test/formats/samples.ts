@@ -8,18 +8,19 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { loadBuiltIn } from "../../plugins/index.ts";
 import type { FormatFactory } from "../../plugins/sdk/index.ts";
+import { journald, otlpProtobuf } from "./received.ts";
 
-/** How a receiver would cut a file: one frame a line, or the whole file as one frame. */
-export type Framing = "lines" | "document";
+/** What of a file is one frame: a line, an entry that an empty line ends, or all of it. */
+export type Framing = "lines" | "entries" | "document";
 
 /** Files of one kind, and what reads them. */
 export interface SampleRow {
   /** A folder of samples. */
   readonly folder: string;
-  /** Fits the paths below that folder. */
+  /** Fits the paths of its files. */
   readonly files: RegExp;
   readonly framing: Framing;
-  /** The format's name. */
+  /** Name of a built-in format, or of one in received.ts. */
   readonly format: string;
   readonly config?: Readonly<Record<string, unknown>>;
   /** Frames that are well-formed and say nothing, which may end as nothing. */
@@ -51,7 +52,9 @@ export const SAMPLE_ROWS: readonly SampleRow[] = [
     framing: "lines",
     format: "journald",
   },
-  { folder: "journald", files: /\.(json|export)$/, framing: "document", format: "journald" },
+  { folder: "journald", files: /\.json$/, framing: "document", format: "journald" },
+  { folder: "journald", files: /\.export$/, framing: "entries", format: "journald" },
+  { folder: "k8s-audit", files: /^k8s-audit\/falco-/, framing: "lines", format: "k8s_audit" },
   { folder: "k8s-audit", files: /\.json$/, framing: "document", format: "k8s_audit" },
   {
     folder: "linux-audit",
@@ -64,7 +67,8 @@ export const SAMPLE_ROWS: readonly SampleRow[] = [
   { folder: "minio", files: /\.jsonl$/, framing: "lines", format: "minio" },
   { folder: "osquery", files: /\.jsonl$/, framing: "lines", format: "osquery" },
   { folder: "otlp", files: /\.jsonl$/, framing: "lines", format: "otlp" },
-  { folder: "otlp", files: /\.(json|protobuf)$/, framing: "document", format: "otlp" },
+  { folder: "otlp", files: /\.json$/, framing: "document", format: "otlp" },
+  { folder: "otlp", files: /\.protobuf$/, framing: "document", format: "otlp_protobuf" },
   { folder: "pgaudit", files: /\.log$/, framing: "lines", format: "pgaudit" },
   { folder: "syslog", files: /\.(log|out|\d)$/, framing: "lines", format: "syslog" },
   { folder: "teleport", files: /\.(jsonl|log)$/, framing: "lines", format: "teleport" },
@@ -119,9 +123,13 @@ export function sampleFiles(): SampleFile[] {
   });
 }
 
+/** Formats that are no plugins. */
+const RECEIVED: readonly FormatFactory[] = [journald, otlpProtobuf];
+
 /** The factory of a row's format; undefined where the registry has none of that name. */
-export async function formatOf(row: SampleRow): Promise<FormatFactory | undefined> {
-  return await loadBuiltIn("format", row.format) as FormatFactory | undefined;
+export async function formatOf({ format }: SampleRow): Promise<FormatFactory | undefined> {
+  const received = RECEIVED.find(({ type }) => type === format);
+  return received ?? await loadBuiltIn("format", format) as FormatFactory | undefined;
 }
 
 /** The frames of a sample file, each a Buffer of its own. */
@@ -129,10 +137,11 @@ export function framesOf({ name, row }: SampleFile): Buffer[] {
   const stored = readFileSync(join(SAMPLES, name));
   const bytes = name.endsWith(".gz") ? gunzipSync(stored) : stored;
   if (row.framing === "document") return [bytes];
-  return bytes.toString("latin1").split("\n")
-    .map((line) => line.endsWith("\r") ? line.slice(0, -1) : line)
-    .filter((line) => line !== "")
-    .map((line) => Buffer.from(line, "latin1"));
+  const text = bytes.toString("latin1");
+  const frames = row.framing === "entries"
+    ? text.split(/(?<=\n\n)/)
+    : text.split("\n").map((line) => line.endsWith("\r") ? line.slice(0, -1) : line);
+  return frames.filter((frame) => frame !== "").map((frame) => Buffer.from(frame, "latin1"));
 }
 
 /** All files that one format reads in one way. */
@@ -149,7 +158,7 @@ export function samplePools(): SamplePool[] {
   const pools = new Map<string, { name: string; row: SampleRow; files: Buffer[][] }>();
   for (const file of sampleFiles()) {
     const { format, framing } = file.row;
-    const name = framing === "lines" ? format : `${format} (documents)`;
+    const name = framing === "lines" ? format : `${format} (${framing})`;
     const pool = pools.get(name) ?? { name, row: file.row, files: [] };
     pool.files.push(framesOf(file));
     pools.set(name, pool);

@@ -20,7 +20,7 @@ const FRAME_BYTES_MAX = 256 * 1024;
 // Beyond this a sample says nothing more, and each change of it takes as much longer.
 const SAMPLE_BYTES_MAX = 16 * 1024;
 // How much is read without an end, and how much of it may still be held.
-const FLOOD_BYTES = (SOAK ? 256 : 2) * 2 ** 20;
+const FLOOD_BYTES = (SOAK ? 256 : 1) * 2 ** 20;
 const HELD_BYTES_MAX = (SOAK ? 96 : 16) * 2 ** 20;
 
 t.setTimeout(SOAK ? 3_600_000 : 280_000);
@@ -146,8 +146,9 @@ function flood(factory: FormatFactory, row: SampleRow, pool: readonly Buffer[]):
   for (let bytes = 0, n = 0; bytes < FLOOD_BYTES; n++) {
     for (const frame of mutated(pool, plans[n % plans.length]!)) {
       reader.read(frame);
-      bytes += frame.length + 1;
+      bytes += frame.length;
     }
+    bytes++;
     reader.forget();
   }
   const held = heldBytes() - before;
@@ -159,7 +160,7 @@ const pools = samplePools().map(({ name, row, files }) => ({
   name,
   row,
   pool: files.flat().filter(({ length }) => length <= SAMPLE_BYTES_MAX),
-}));
+})).filter(({ pool }) => pool.length > 0);
 
 t.comment(`CAIRN_FUZZ_SEED=${SEED}`);
 t.ok(samplesMissing || pools.length > 0, `${pools.length} kinds of samples`);
