@@ -38,7 +38,8 @@ export function describe(root: JsonObject, around: Surroundings, events: AuditEv
   const data = listIn(root, "data");
   if (data !== undefined && textIn(root, "log_type") !== undefined) {
     // The body that osquery posts to a server; its node_key is a secret.
-    for (const item of data) if (isObject(item)) describe(item, around, events);
+    if (data.length === 0) around.ignored(EMPTY);
+    for (const item of data) describe(objectOf(item), around, events);
     return;
   }
   const query = textIn(root, "name");
@@ -56,12 +57,17 @@ export function describe(root: JsonObject, around: Surroundings, events: AuditEv
   const snapshot = listIn(root, "snapshot");
   if (columns !== undefined) add(columns, textIn(root, "action") === "removed");
   else if (batch !== undefined) {
-    for (const row of listIn(batch, "added") ?? []) if (isObject(row)) add(row, false);
-    for (const row of listIn(batch, "removed") ?? []) if (isObject(row)) add(row, true);
+    for (const row of listIn(batch, "added") ?? []) add(objectOf(row), false);
+    for (const row of listIn(batch, "removed") ?? []) add(objectOf(row), true);
     if (events.length === before) around.ignored(EMPTY);
   } else if (snapshot !== undefined) {
     events.push(describeSnapshot(root, query, snapshot, around, events.length));
   } else throw new RejectedInput('Has no "columns", "snapshot" or "diffResults"');
+}
+
+function objectOf(item: Json): JsonObject {
+  if (isObject(item)) return item;
+  throw new RejectedInput("Holds an entry that is no object");
 }
 
 function describeRow(

@@ -98,8 +98,18 @@ t.test("what is no line of osquery is rejected", async (t) => {
     '{"name":"q","unixTime":"1795341605"}',
     "no",
     '{"name":"q","columns":{}}',
+    '{"log_type":"result","data":[1]}',
   ]);
-  t.match(rejected, [/^Has no "name"/, /^Has no "columns"/, /^Is not JSON/, /^Has no time/]);
+  t.match(rejected, [
+    /^Has no "name"/,
+    /^Has no "columns"/,
+    /^Is not JSON/,
+    /^Has no time/,
+    /^Holds an entry/,
+  ]);
+  t.same(read(['{"log_type":"result","data":[]}']).ignored, {
+    "no action: osquery batch without rows": 1,
+  });
 });
 
 function samples(): string {

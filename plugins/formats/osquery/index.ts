@@ -10,6 +10,7 @@ import { describe, STATUS } from "./describe.ts";
 // after a head of three lines.
 const GLOG = /^(?:[IWEF]\d{4} \d\d:|Log file created at:|Running on machine:|Log line format:)/;
 const HEAD_BYTES = 24;
+const OPEN_BRACE = 0x7b;
 
 export default defineFormat({
   type: "osquery",
@@ -18,7 +19,8 @@ export default defineFormat({
   config,
   create: ({ max_rows }, { agent, ignored }) => ({
     decode(frame, at) {
-      if (GLOG.test(new TextDecoder("latin1").decode(frame.subarray(0, HEAD_BYTES)))) {
+      const isText = frame[0] !== OPEN_BRACE;
+      if (isText && GLOG.test(new TextDecoder().decode(frame.subarray(0, HEAD_BYTES)))) {
         ignored(STATUS);
         return NOTHING;
       }
