@@ -18,13 +18,17 @@ cleanup() {
 } 2>/dev/null
 trap cleanup EXIT
 
+options="--root $work/root --runroot $work/run --tmpdir $work/tmp --storage-driver=vfs
+  --events-backend=file"
 engine() {
-  podman --root "$work/root" --runroot "$work/run" --tmpdir "$work/tmp" \
-    --storage-driver=vfs --events-backend=file "$@"
+  # shellcheck disable=SC2086
+  podman $options "$@"
 }
 
 cd "$work"
-engine system service --time=0 "unix://$work/api.sock" >service.log 2>&1 &
+# Not through the function: what is killed in the end has to be podman itself.
+# shellcheck disable=SC2086
+podman $options system service --time=0 "unix://$work/api.sock" >service.log 2>&1 &
 pids=$!
 for _ in $(seq 100); do [ -S api.sock ] && break; sleep 0.1; done
 curl -sN --unix-socket api.sock http://engine/events >"$json" &
