@@ -104,7 +104,7 @@ function print({ runtime, file, passed, failed, skipped, ms, output }: Result): 
  */
 async function prepare(all: boolean): Promise<boolean> {
   if (!all) {
-    buildChanged();
+    await buildChanged();
     return true;
   }
   const commands = [["tsc", "-p", "."], ["npm", "run", "check"]];

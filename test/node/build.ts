@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
-import ts from "typescript";
+import type { CompilerOptions, TranspileOutput } from "typescript";
 
 const EXCLUDED = /\.d\.ts$|^test\/run\.ts$|^test\/deno\/|\/testdata\//;
 // A source that is written while tsc runs may be older than what tsc then makes of its old text.
@@ -27,15 +27,30 @@ export function projectSources(): string[] {
   ).filter((path) => path.endsWith(".ts") && !EXCLUDED.test(path));
 }
 
-/** Translates what is newer than its copy in dist; answers how many files that were. */
-export function buildChanged(): number {
+/** Translates what is newer than its copy in dist; resolves with how many files that were. */
+export async function buildChanged(): Promise<number> {
+  const changed = projectSources().filter(isChanged);
+  // Loading the compiler takes longer than all the rest.
+  if (changed.length > 0) await build(changed);
+  return changed.length;
+}
+
+async function build(paths: readonly string[]): Promise<void> {
+  const { default: ts } = await import("typescript");
   const { config } = ts.readConfigFile("tsconfig.json", (path) => readFileSync(path, "utf8"));
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ".");
   // Every source is a module; without its package.json at hand the compiler would have to guess.
-  const compilerOptions = { ...options, module: ts.ModuleKind.ESNext, incremental: false };
-  const changed = projectSources().filter(isChanged);
-  for (const path of changed) build(path, compilerOptions);
-  return changed.length;
+  const compilerOptions: CompilerOptions = {
+    ...options,
+    module: ts.ModuleKind.ESNext,
+    incremental: false,
+  };
+  for (const path of paths) {
+    const { mtimeMs } = statSync(path);
+    const fileName = `/${path}`;
+    const text = readFileSync(path, "utf8");
+    write(path, mtimeMs, ts.transpileModule(text, { compilerOptions, fileName }));
+  }
 }
 
 function builtPath(path: string): string {
@@ -50,19 +65,13 @@ function isChanged(path: string): boolean {
 }
 
 /** What is built has its source's time, and is there whole or not at all: others may be testing. */
-function build(path: string, compilerOptions: ts.CompilerOptions): void {
-  const { mtimeMs } = statSync(path);
-  const fileName = `/${path}`;
-  const { outputText, sourceMapText } = ts.transpileModule(readFileSync(path, "utf8"), {
-    compilerOptions,
-    fileName,
-  });
+function write(path: string, mtimeMs: number, built: TranspileOutput): void {
   const target = builtPath(path);
   mkdirSync(dirname(target), { recursive: true });
-  const map = JSON.parse(sourceMapText!) as Record<string, unknown>;
+  const map = JSON.parse(built.sourceMapText!) as Record<string, unknown>;
   map.sources = [`${"../".repeat(path.split("/").length)}${path}`];
   writeWhole(`${target}.map`, JSON.stringify(map), mtimeMs);
-  writeWhole(target, outputText, mtimeMs);
+  writeWhole(target, built.outputText, mtimeMs);
 }
 
 function writeWhole(path: string, text: string, mtimeMs: number): void {
