@@ -4,7 +4,10 @@ import t from "tap";
 import {
   frameId,
   listIn,
+  membersExcept,
+  membersOf,
   objectIn,
+  originOf,
   parseJsonFrame,
   parseJsonFrames,
   textIn,
@@ -70,6 +73,29 @@ t.test("timeAt() takes the first that is a time, else when the frame came", asyn
     name: "RejectedInput",
     message: "Has no time, and its receiver does not say when it came",
   });
+});
+
+t.test("originOf() reads addresses and names, with or without a port", async (t) => {
+  t.same(originOf("192.0.2.1:443", "curl/8"), {
+    address: "192.0.2.1",
+    port: 443,
+    userAgent: "curl/8",
+  });
+  t.same(originOf("[2001:db8::7]:1"), { address: "2001:db8::7", port: 1 });
+  t.same(originOf("2001:db8::7"), { address: "2001:db8::7" });
+  t.same(originOf("db.example:3389"), { host: "db.example", port: 3389 });
+  t.same(originOf("no host at all"), {});
+  t.same(originOf(undefined, "curl/8"), { userAgent: "curl/8" });
+  t.equal(originOf(undefined), undefined);
+});
+
+t.test("membersOf() and membersExcept() divide an object, also a member called __proto__", async (t) => {
+  const from = JSON.parse('{"a":1,"b":2,"__proto__":3}');
+  const names = new Set(["a"]);
+  t.same(membersOf(from, names), { a: 1 });
+  t.same(Object.keys(membersExcept(from, names) ?? {}), ["b", "__proto__"]);
+  t.equal(membersOf(from, new Set()), undefined);
+  t.same(membersExcept(from, names, new Set(["b", "__proto__"]), { z: 0 }), { z: 0 });
 });
 
 t.test("frameId() tells the events of one frame apart", async (t) => {

@@ -137,7 +137,7 @@ export function membersOf(
 }
 
 // A name that can stand in place of an address: a host's, not a sentence.
-const HOST = /^[^\s\p{Cc}]{1,255}$/u;
+const HOST = /^([^\s\p{Cc}:]{1,255})(?::(\d{1,5}))?$/u;
 
 /** The origin of a peer as sources write it (an address, with or without a port, or a name). */
 export function originOf(peer: string | undefined, userAgent?: string): Origin | undefined {
@@ -146,7 +146,9 @@ export function originOf(peer: string | undefined, userAgent?: string): Origin |
   const origin: { -readonly [K in keyof Origin]: Origin[K] } = {};
   if (address !== undefined) origin.address = address;
   if (port !== undefined) origin.port = Number(port);
-  if (host !== undefined && HOST.test(host)) origin.host = host;
+  const named = host === undefined ? null : HOST.exec(host);
+  if (named !== null) origin.host = named[1]!;
+  if (named?.[2] !== undefined) origin.port = Number(named[2]);
   if (userAgent !== undefined) origin.userAgent = userAgent;
   return origin;
 }

@@ -4,10 +4,11 @@ import { checkedAction } from "../../sdk/action-name.ts";
 import type { Actor, AuditEvent } from "../../sdk/event.ts";
 import type { FramePosition } from "../../sdk/format.ts";
 import { failure, outcomeOfStatus } from "../../sdk/http-status.ts";
-import type { JsonObject } from "../../sdk/json.ts";
+import type { Json, JsonObject } from "../../sdk/json.ts";
 import {
   type EventDraft,
   frameId,
+  listIn,
   membersExcept,
   membersOf,
   numberIn,
@@ -15,8 +16,9 @@ import {
   textIn,
   timeAt,
 } from "../../sdk/json-frame.ts";
-import { withoutSecrets } from "../../sdk/json-secrets.ts";
+import { isSecretName, NOT_COPIED, withoutSecrets } from "../../sdk/json-secrets.ts";
 import { pascalCase } from "../../sdk/mapping-event.ts";
+import { isObject } from "../../sdk/mapping-path.ts";
 
 // Members that stand elsewhere in the event.
 const TAKEN: ReadonlySet<string> = new Set(["time", "user_id", "username", "remote_ip", "ua"]);
@@ -88,10 +90,19 @@ export function describeAccess(root: JsonObject, at: FramePosition, index: numbe
   if (project !== undefined) event.resources = [{ type: "GitLab::Project", name: project }];
   const safe = withoutSecrets(root);
   const request = membersOf(safe, REQUEST);
+  const params = listIn(safe, "params");
+  if (request !== undefined && params !== undefined) request.params = params.map(withoutSecret);
   if (request !== undefined) event.request = request;
   const additional = membersExcept(safe, TAKEN, REQUEST);
   if (additional !== undefined) event.additional = additional;
   return event;
+}
+
+/** A parameter `{ key, value }`; GitLab itself filters most secrets. */
+function withoutSecret(param: Json): Json {
+  if (!isObject(param) || typeof param.value !== "string") return param;
+  const secret = isSecretName(textIn(param, "key") ?? "") && param.value !== "[FILTERED]";
+  return secret ? { ...param, value: NOT_COPIED } : param;
 }
 
 function actionOf(root: JsonObject, method: string): string {

@@ -197,6 +197,12 @@ t.test("requests are named after their controller or route", async (t) => {
       outcome: { success: false, code: "AccessDenied" },
     },
   );
+  const params = [{ key: "private_token", value: "x" }, { key: "page", value: "2" }, 7];
+  t.same(event({ ...base, method: "GET", path: "/a", params }).request, {
+    method: "GET",
+    path: "/a",
+    params: [{ key: "private_token", value: "[not copied]" }, { key: "page", value: "2" }, 7],
+  });
   t.match(event({ ...base, method: "POST", path: "/users/sign_in", status: 422 }), {
     action: "UserLogin",
     outcome: { success: false, code: "AuthenticationFailed" },
