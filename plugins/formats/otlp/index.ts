@@ -60,8 +60,8 @@ class OtlpFormat implements Format {
   }
 
   /**
-   * An answer holds events or records. Of a frame with both, one kind waits, and goes out first with
-   * the next frame: so never more than one frame waits.
+   * An answer holds events or records. Of a frame with both, one kind waits, and goes out first
+   * with the next frame: so never more than one frame waits.
    */
   #answer(
     events: readonly AuditEvent[],

@@ -23,11 +23,11 @@ interface Attempts {
 }
 
 /**
- * Gives ids to requests: the hash of the bytes. They hold when each record was made, most often to the
- * nanosecond, so that the same bytes are the same request: sent again because the answer was late,
- * lost, or died with the agent. Only a request whose bytes are just being taken, for a sender that
- * still waits, is another one (an application that logs the same twice in a millisecond, each in a
- * request): it has a number besides.
+ * Gives ids to requests: the hash of the bytes. They hold when each record was made, most often to
+ * the nanosecond, so that the same bytes are the same request: sent again because the answer was
+ * late, lost, or died with the agent. Only a request whose bytes are just being taken, for a sender
+ * that still waits, is another one (an application that logs the same twice in a millisecond, each
+ * in a request): it has a number besides.
  */
 export class RequestIdentities {
   readonly #attempts = new LRUCache<string, Attempts>({ max: REMEMBERED_MAX });

@@ -8,6 +8,7 @@ import type { Json, JsonObject } from "../json.ts";
 import { parseObject } from "../json-object.ts";
 import { isObject } from "../mapping-path.ts";
 import { type AnyValue, DEPTH_MAX, type KeyValue, KeyValueList } from "./any-value.ts";
+import { ItemBudget } from "./item-budget.ts";
 import type { LogRecord, ResourceLogs, ScopeLogs } from "./log-record.ts";
 
 // A level of values takes up to four of JSON (`{ kvlistValue: { values: [ { value: …`), the messages
@@ -16,9 +17,11 @@ const JSON_DEPTH_MAX = 4 * DEPTH_MAX + 128;
 const UINT64_MAX = 2n ** 64n - 1n;
 const INT64_MAX = 2n ** 63n - 1n;
 
-/** Whether a value met in the present record nests too deep. One for each decoding. */
-interface Depth {
-  isExceeded: boolean;
+/** What one decoding keeps in mind. */
+interface Walk {
+  /** Whether a value met in the present record nests too deep. */
+  isTooDeep: boolean;
+  readonly budget: ItemBudget;
 }
 
 /**
@@ -35,46 +38,46 @@ export function decodeJson(
     root.resourceLogs === undefined && (root.resourceSpans ?? root.resourceMetrics ??
         root.resourceProfiles) !== undefined
   ) return undefined;
-  const depth = { isExceeded: false };
-  return objects(root, "resourceLogs").map((one) => resourceLogs(one, depth));
+  const walk = { isTooDeep: false, budget: new ItemBudget() };
+  return objects(root, "resourceLogs", walk).map((one) => resourceLogs(one, walk));
 }
 
-function resourceLogs(from: JsonObject, depth: Depth): ResourceLogs {
-  const attributes = keyValues(object(from, "resource"), "attributes", 1, depth);
-  outsideRecord(depth);
+function resourceLogs(from: JsonObject, walk: Walk): ResourceLogs {
+  const attributes = keyValues(object(from, "resource"), "attributes", 1, walk);
+  outsideRecord(walk);
   return {
     attributes,
     schemaUrl: text(from, "schemaUrl"),
-    scopes: objects(from, "scopeLogs").map((one) => scopeLogs(one, depth)),
+    scopes: objects(from, "scopeLogs", walk).map((one) => scopeLogs(one, walk)),
   };
 }
 
-function scopeLogs(from: JsonObject, depth: Depth): ScopeLogs {
+function scopeLogs(from: JsonObject, walk: Walk): ScopeLogs {
   const scope = object(from, "scope");
-  const attributes = keyValues(scope, "attributes", 1, depth);
-  outsideRecord(depth);
+  const attributes = keyValues(scope, "attributes", 1, walk);
+  outsideRecord(walk);
   return {
     name: text(scope, "name"),
     version: text(scope, "version"),
     attributes,
     schemaUrl: text(from, "schemaUrl"),
-    records: objects(from, "logRecords").map((one) => logRecord(one, depth)),
+    records: objects(from, "logRecords", walk).map((one) => logRecord(one, walk)),
   };
 }
 
 /** What all records share cannot be refused with one of them. */
-function outsideRecord(depth: Depth): void {
-  if (depth.isExceeded) {
+function outsideRecord(walk: Walk): void {
+  if (walk.isTooDeep) {
     throw new RejectedInput(`Attributes of a resource or scope nest deeper than ${DEPTH_MAX}`);
   }
 }
 
-function logRecord(from: JsonObject, depth: Depth): LogRecord {
-  depth.isExceeded = false;
-  const body = anyValue(member(from, "body"), 1, depth);
-  const attributes = keyValues(from, "attributes", 1, depth);
-  const tooDeep = depth.isExceeded;
-  depth.isExceeded = false;
+function logRecord(from: JsonObject, walk: Walk): LogRecord {
+  walk.isTooDeep = false;
+  const body = anyValue(member(from, "body"), 1, walk);
+  const attributes = keyValues(from, "attributes", 1, walk);
+  const tooDeep = walk.isTooDeep;
+  walk.isTooDeep = false;
   return {
     time: nanoseconds(from, "timeUnixNano"),
     observed: nanoseconds(from, "observedTimeUnixNano"),
@@ -92,14 +95,14 @@ function logRecord(from: JsonObject, depth: Depth): LogRecord {
   };
 }
 
-function keyValues(from: JsonObject, name: string, depth: number, state: Depth): KeyValue[] {
-  return objects(from, name).map((one) => ({
+function keyValues(from: JsonObject, name: string, depth: number, walk: Walk): KeyValue[] {
+  return objects(from, name, walk).map((one) => ({
     key: text(one, "key"),
-    value: anyValue(member(one, "value"), depth, state),
+    value: anyValue(member(one, "value"), depth, walk),
   }));
 }
 
-function anyValue(from: Json | undefined, depth: number, state: Depth): AnyValue {
+function anyValue(from: Json | undefined, depth: number, walk: Walk): AnyValue {
   if (from === undefined) return null;
   if (!isObject(from)) throw new RejectedInput("A value is no object");
   for (const kind in from) {
@@ -118,19 +121,19 @@ function anyValue(from: Json | undefined, depth: number, state: Depth): AnyValue
         return Buffer.from(text(from, kind), "base64");
       case "arrayValue":
       case "kvlistValue":
-        return nested(object(from, kind), kind === "kvlistValue", depth, state);
+        return nested(object(from, kind), kind === "kvlistValue", depth, walk);
     }
   }
   return null;
 }
 
-function nested(from: JsonObject, isKeyed: boolean, depth: number, state: Depth): AnyValue {
+function nested(from: JsonObject, isKeyed: boolean, depth: number, walk: Walk): AnyValue {
   if (depth > DEPTH_MAX) {
-    state.isExceeded = true;
+    walk.isTooDeep = true;
     return null;
   }
-  if (isKeyed) return new KeyValueList(keyValues(from, "values", depth + 1, state));
-  return list(from, "values").map((one) => anyValue(one ?? undefined, depth + 1, state));
+  if (isKeyed) return new KeyValueList(keyValues(from, "values", depth + 1, walk));
+  return list(from, "values", walk).map((one) => anyValue(one ?? undefined, depth + 1, walk));
 }
 
 function integer(value: Json, name: string): number | bigint {
@@ -179,15 +182,16 @@ function object(from: JsonObject, name: string): JsonObject {
   return value as JsonObject;
 }
 
-function objects(from: JsonObject, name: string): readonly JsonObject[] {
-  const found = list(from, name);
+function objects(from: JsonObject, name: string, walk: Walk): readonly JsonObject[] {
+  const found = list(from, name, walk);
   expect(found.every(isObject), name);
   return found as readonly JsonObject[];
 }
 
-function list(from: JsonObject, name: string): readonly Json[] {
+function list(from: JsonObject, name: string, walk: Walk): readonly Json[] {
   const value = member(from, name) ?? [];
   expect(Array.isArray(value), name);
+  walk.budget.take((value as readonly Json[]).length);
   return value as readonly Json[];
 }
 

@@ -36,7 +36,7 @@ export function decodeProtobuf(bytes: Uint8Array): readonly ResourceLogs[] {
 
 function resourceLogs(reader: WireReader, end: number): ResourceLogs {
   const found = { attributes: [] as KeyValue[], schemaUrl: "", scopes: [] as ScopeLogs[] };
-  reader.item();
+  reader.budget.take(1);
   while (reader.at < end) {
     const tag = reader.tag(end);
     if (tag === 0x0a) resource(reader, reader.length(end), found.attributes);
@@ -65,7 +65,7 @@ function scopeLogs(reader: WireReader, end: number): ScopeLogs {
     schemaUrl: "",
     records: [] as LogRecord[],
   };
-  reader.item();
+  reader.budget.take(1);
   while (reader.at < end) {
     const tag = reader.tag(end);
     if (tag === 0x0a) scope(reader, reader.length(end), found);
@@ -116,7 +116,7 @@ function logRecord(reader: WireReader, end: number): LogRecord {
     tooDeep: false,
     found: [reader.at, end],
   };
-  reader.item();
+  reader.budget.take(1);
   while (reader.at < end) recordField(reader, end, record, attributes);
   record.tooDeep = reader.tooDeep;
   reader.tooDeep = false;
@@ -171,7 +171,7 @@ function recordField(
 
 function keyValue(reader: WireReader, end: number, depth: number): KeyValue {
   const found: Mutable<KeyValue> = { key: "", value: null };
-  reader.item();
+  reader.budget.take(1);
   while (reader.at < end) {
     const tag = reader.tag(end);
     if (tag === 0x0a) found.key = reader.string(end);
@@ -226,7 +226,7 @@ function nested(reader: WireReader, end: number, depth: number, isKeyed: boolean
     if (tag !== 0x0a) reader.skip(tag, LIST, end);
     else if (isKeyed) entries.push(keyValue(reader, reader.length(end), depth + 1));
     else {
-      reader.item();
+      reader.budget.take(1);
       list.push(anyValue(reader, reader.length(end), depth + 1));
     }
   }

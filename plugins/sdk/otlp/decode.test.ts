@@ -261,12 +261,16 @@ t.test("decodeProtobuf() refuses what is no request", async (t) => {
   }
 });
 
-t.test("decodeProtobuf() bounds how many records and values a request may hold", async (t) => {
+t.test("decoding bounds how many records and values a request may hold", async (t) => {
   const scope = (content: Buffer) => field(1, field(2, content));
   const empty = Buffer.alloc(2 * 2_100_000, Buffer.from([0x12, 0x00]));
   t.throws(() => decodeProtobuf(scope(empty)), { message: /more than 2000000 records and values/ });
   const attributes = Buffer.alloc(2 * 2_100_000, Buffer.from([0x32, 0x00]));
   t.throws(() => decodeProtobuf(scope(field(2, attributes))), { message: /more than 2000000/ });
+  const items = `${"{},".repeat(2_000_000)}{}`;
+  t.throws(() => decodeJson(Buffer.from(`{"resourceLogs":[${items}]}`), 1e9), {
+    message: /more than 2000000/,
+  });
 });
 
 t.test("any bytes are decoded or refused, nothing else happens", async (t) => {

@@ -3,12 +3,10 @@
 
 import { Buffer } from "node:buffer";
 import { RejectedInput } from "../errors.ts";
+import { ItemBudget } from "./item-budget.ts";
 
 // A varint takes seven bits a byte; 64 bits need ten.
 const VARINT_BYTES_MAX = 10;
-// A request of the size limit may still hold so many tiny values that their objects fill memory: a
-// real one of 32 MiB holds about 1.5 million.
-const ITEMS_MAX = 2_000_000;
 const FIXED64 = 1;
 const DELIMITED = 2;
 const FIXED32 = 5;
@@ -19,17 +17,10 @@ export class WireReader {
   at = 0;
   /** Set by whoever meets a value nested too deep. */
   tooDeep = false;
-  #items = 0;
+  readonly budget = new ItemBudget();
 
   constructor(bytes: Uint8Array) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
-
-  /** Counts a record or value that is about to be made. */
-  item(): void {
-    if (++this.#items > ITEMS_MAX) {
-      throw new RejectedInput(`Holds more than ${ITEMS_MAX} records and values`);
-    }
   }
 
   /** A tag: field number times eight, plus wire type. */
