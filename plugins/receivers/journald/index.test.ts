@@ -220,6 +220,32 @@ t.test("journald sets entries aside that have no cursor or are too long", async 
   t.equal(Buffer.from(intake.rejects[0]!.raw).toString(), bare);
 });
 
+t.test("journald's position waits for audit records that wait for others", async (t) => {
+  const path = join(t.testdir(), "audit.json");
+  const record = (number: number, type: string, text: string) =>
+    entry(number, {
+      _TRANSPORT: "audit",
+      _AUDIT_TYPE_NAME: type,
+      _AUDIT_ID: "77",
+      _SOURCE_REALTIME_TIMESTAMP: `${START_US}`,
+      MESSAGE: `${type} ${text}`,
+    });
+  const call = "arch=c000003e syscall=59 success=yes exit=0 items=0 pid=7 auid=1000 uid=0";
+  const first = `${entry(1)}\n`;
+  await writeFile(path, `${first}${record(2, "SYSCALL", call)}\n${entry(3)}\n`);
+  const intake = recordingIntake();
+  const receiver = create(t, { files: [path] }, formats(), intake);
+  await receiver.start(testHost());
+  await until(() => intake.ids.length === 2, "the entries beside it");
+  t.match(intake.position(), { [`file:${path}`]: { offset: first.length } });
+  const after = intake.crash();
+  await stopInTime(t, receiver);
+  await appendFile(path, `${record(4, "PROCTITLE", "proctitle=6964")}\n`);
+  await readOnce(t, { files: [path] }, after);
+  const made = after.takenEvents.filter(({ action }) => action === "ExecuteCommand");
+  t.match(made, [{ id: "1767225600.000:77", additional: { processTitle: "id" } }]);
+});
+
 t.test("journald says that journalctl is missing, and ends --once with it", async (t) => {
   const { outcome, host } = await readOnce(t, { command: "/nonexistent/journalctl" });
   t.match(outcome, /^Cannot start "\/nonexistent\/journalctl": not found/);

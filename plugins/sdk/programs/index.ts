@@ -5,6 +5,7 @@ import type { AuditEvent } from "../event.ts";
 import { describeAccounts } from "./accounts.ts";
 import { describeCron } from "./cron.ts";
 import { describeDropbear } from "./dropbear.ts";
+import { describeJournald } from "./journald.ts";
 import { describeKernel } from "./kernel.ts";
 import { describeLogin } from "./login.ts";
 import { describeLogind } from "./logind.ts";
@@ -33,6 +34,7 @@ const PARSERS: ReadonlyMap<string, DescribeMessage> = new Map(
     [describeLogin, "login"],
     [describeLogind, "systemd-logind"],
     [describeSystemd, "systemd"],
+    [describeJournald, "systemd-journald systemd-journal"],
     [
       describeAccounts,
       "useradd usermod userdel groupadd groupmod groupdel gpasswd chage chfn chsh newusers passwd " +

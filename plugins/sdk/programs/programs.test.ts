@@ -315,6 +315,12 @@ systemd | Reloading requested from client PID 812 ('systemctl') (unit session-1.
   => systemd ReloadServiceConfiguration # ok
 systemd | Shutting down.
   => systemd ShutDownSystem [systemd] ok
+systemd-journald | Suppressed 5127 messages from nginx.service
+  => systemd-journald LoseEvents [systemd-journald] ok
+systemd-journald | Missed 12 kernel messages
+  => systemd-journald LoseEvents [systemd-journald] ok
+systemd-journald | Journal started
+  => no action: systemd-journald chatter
 NetworkManager | <info>  [1700000000.1234] audit: op="connection-add" uuid="9f" name="eth1" pid=812 uid=0 result="success"
   => networkmanager CreateConnection root ok
 NetworkManager | <info>  [1700000000.1234] audit: op="connection-delete" uuid="9f" name="eth1" pid=812 uid=1000 result="fail" reason="denied"
