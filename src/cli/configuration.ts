@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
+import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
 import { loadSources, processEnvironment, readSources } from "../config/load.ts";
@@ -31,29 +32,32 @@ export const CONFIG_OPTIONS = {
 // More come from one mistake that repeats itself, or from a file that is no configuration.
 const PROBLEMS_MAX = 100;
 
-/** A resolution, and whether it came from the embedded default. */
-export type ReadConfiguration = Resolution & { readonly isDefault: boolean };
+/** A resolution, and the sources of this host where it came from the embedded default. */
+export type ReadConfiguration = Resolution & { readonly detected: readonly DetectedSource[] };
 
 /** Reads what the options name, or the embedded default where there is no --config. */
 export async function readConfiguration(args: Arguments, shell: Shell): Promise<ReadConfiguration> {
   const paths = args.values.config ?? [];
   const set = args.values.set ?? [];
   const environment = processEnvironment(shell.env);
-  const isDefault = paths.length === 0;
   const { sources, problems } = readSources(paths);
-  if (problems.length > 0) return { problems, warnings: [], isDefault };
+  if (problems.length > 0) return { problems, warnings: [], detected: [] };
   const named = loadSources({ sources, set, environment });
   const given = find(named.root, ["agent", "data_dir"]);
   const chosen = given?.kind === "scalar" && typeof given.value === "string" ? given.value : "";
   // Looked for only where needed: under Deno each variable and folder is a permission.
   const dataDir = chosen === "" && named.complete ? await defaultDataDir(shell.env) : chosen;
+  const detected = paths.length > 0
+    ? []
+    : await detectSources({ ...PLACES, programs: shell.env.PATH ?? "" });
+  const receivers = detected.flatMap(({ receiver }) => receiver === undefined ? [] : [receiver]);
   const loaded = loadSources({
-    sources: isDefault ? [defaultConfig(dataDir)] : sources,
+    sources: paths.length > 0 ? sources : [defaultConfig(dataDir, receivers)],
     set,
     environment,
   });
   const defaults = { host: hostname(), dataDir };
-  return { ...await resolve(loaded, createRegistry(), defaults), isDefault };
+  return { ...await resolve(loaded, createRegistry(), defaults), detected };
 }
 
 /** Every problem and warning on standard error, one a line. */

@@ -5,7 +5,6 @@ import { resolve as absolute } from "node:path";
 import process from "node:process";
 import { type Agent, createAgent, type Drained } from "../agent/agent.ts";
 import { startDeadline } from "../agent/deadline.ts";
-import { detectSources } from "../agent/detect.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { detectRuntime } from "../runtime/runtime.ts";
 import { endSmallStart } from "../runtime/small-start.ts";
@@ -35,9 +34,7 @@ export const run: Command = {
     printProblems(resolution, shell);
     const { config } = resolution;
     if (config === undefined) return EXIT.configuration;
-    if (resolution.isDefault) {
-      for (const { message } of await detectSources()) shell.error.write(`${message}\n`);
-    }
+    for (const { message } of resolution.detected) shell.error.write(`${message}\n`);
     const logs = createLogs({
       level: config.logs.level,
       stream: shell.error,

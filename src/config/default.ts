@@ -1,19 +1,23 @@
 // What `cairn run` does without --config: the sources of this host into a trail in data_dir.
 
+import { stringify } from "yaml";
 import type { ConfigSource } from "./load.ts";
 
-/** The embedded configuration, with its trail below that data_dir. */
-export function defaultConfig(dataDir: string): ConfigSource {
-  // The receiver waits where there is no audit log yet: one that comes later is recorded too.
-  const text = `
-receivers:
-  auditd:
-exporters:
-  trail:
-    directory: ${JSON.stringify(`${dataDir}/trail`).replaceAll("$", "$$$$")}
-service:
-  pipelines:
-    audit: { receivers: [auditd], exporters: [trail] }
-`;
-  return { name: "embedded default", text };
+/** A receiver of the embedded configuration: its id and its options. */
+export type DefaultReceiver = readonly [id: string, options: Readonly<Record<string, unknown>>];
+
+/** The embedded configuration: these receivers, with the trail below that data_dir. */
+export function defaultConfig(
+  dataDir: string,
+  receivers: readonly DefaultReceiver[],
+): ConfigSource {
+  const document = {
+    receivers: Object.fromEntries(receivers),
+    exporters: { trail: { directory: `${dataDir}/trail` } },
+    service: {
+      pipelines: { audit: { receivers: receivers.map(([id]) => id), exporters: ["trail"] } },
+    },
+  };
+  // A dollar sign in a path is no reference.
+  return { name: "embedded default", text: stringify(document).replaceAll("$", "$$$$") };
 }
