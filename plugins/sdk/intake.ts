@@ -36,9 +36,9 @@ export interface Intake {
   /** Takes events; an empty list with a position moves the position alone. */
   events(events: readonly AuditEvent[], options?: IntakeOptions): Promise<void>;
   /**
-   * Takes records of a source that already speaks CloudTrail, each as its JSON text, which travels on
-   * as it came (number spellings, unknown fields). A text that is no record is set aside as `reject`
-   * would. The texts are the intake's until the call settles: nobody writes into them before.
+   * Takes records of a source that already speaks CloudTrail, each as its JSON text, which travels
+   * on as it came (number spellings, unknown fields). A text that is no record is set aside as
+   * `reject` would. The texts are the intake's until the call settles: nobody writes into them.
    */
   records(texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions): Promise<void>;
   /**

@@ -165,9 +165,9 @@ function openFile(handle: FileHandle): OpenFile {
 }
 
 /**
- * Makes durable what a file holds between two offsets, by writing it once more. A sync alone may lie:
- * after one that failed, perhaps of a process before, the system takes lost pages for clean, goes on
- * showing them, and says yes to every later sync.
+ * Makes durable what a file holds between two offsets, by writing it once more. A sync alone may
+ * lie: after one that failed, perhaps of a process before, the system takes lost pages for clean,
+ * goes on showing them, and says yes to every later sync.
  */
 export async function makeDurable(
   files: Files,
