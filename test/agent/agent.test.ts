@@ -10,6 +10,7 @@ import { serviceKind } from "../../plugins/sdk/index.ts";
 import { type Agent, createAgent } from "../../src/agent/agent.ts";
 import { askControl } from "../../src/agent/control.ts";
 import { dataDirAt } from "../../src/agent/data-dir.ts";
+import { IgnoredCounts } from "../../src/agent/ignored.ts";
 import { type AgentStatus, formatStatus } from "../../src/agent/status.ts";
 import type { ResolvedConfig } from "../../src/config/resolved.ts";
 import { detectRuntime } from "../../src/runtime/runtime.ts";
@@ -182,6 +183,33 @@ t.test("a component's report is its status, and a change of it a line in the log
     message: "Now failed: no port",
   });
   t.match(formatStatus(agent.status()), /receiver source +waiting since .*: no audit log yet/);
+});
+
+t.test("what a receiver leaves out on purpose is counted by reason, and shown", async (t) => {
+  const { make } = setUp(t, {
+    receiver: {
+      start: (_, context) => {
+        context.ignored("no action: chatter");
+        context.ignored("no action: chatter", 41);
+        context.ignored("program without parser");
+      },
+    },
+  });
+  const agent = make();
+  await agent.start();
+  const receiver = agent.status().components.find(({ kind }) => kind === "receiver")!;
+  t.same(receiver.ignored, { "no action: chatter": 42, "program without parser": 1 });
+  t.match(formatStatus(agent.status()), /^ {2}left out 42: no action: chatter$/m);
+});
+
+t.test("IgnoredCounts keeps a hundred reasons apart and counts the rest together", async (t) => {
+  const ignored = new IgnoredCounts();
+  t.equal(ignored.counts(), undefined);
+  for (let i = 0; i < 150; i++) ignored.add(`reason ${i}`);
+  ignored.add("reason 7", 2);
+  const counts = ignored.counts()!;
+  t.equal(counts["reason 7"], 3);
+  t.equal(counts["other reasons"], 50);
 });
 
 t.test("a service is found while its provider runs", async (t) => {
