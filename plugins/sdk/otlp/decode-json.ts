@@ -8,7 +8,7 @@ import type { Json, JsonObject } from "../json.ts";
 import { parseObject } from "../json-object.ts";
 import { isObject } from "../mapping-path.ts";
 import { type AnyValue, DEPTH_MAX, type KeyValue, KeyValueList } from "./any-value.ts";
-import { ItemBudget } from "./item-budget.ts";
+import { checkBrackets, ItemBudget } from "./item-budget.ts";
 import type { LogRecord, ResourceLogs, ScopeLogs } from "./log-record.ts";
 
 // A level of values takes up to four of JSON (`{ kvlistValue: { values: [ { value: …`), the messages
@@ -32,6 +32,7 @@ export function decodeJson(
   bytes: Uint8Array,
   bytesMax: number,
 ): readonly ResourceLogs[] | undefined {
+  checkBrackets(bytes);
   const root = parseObject(bytes, { bytesMax, depthMax: JSON_DEPTH_MAX })?.root;
   if (root === undefined) throw new RejectedInput("Is blank");
   if (

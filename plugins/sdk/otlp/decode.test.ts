@@ -271,6 +271,7 @@ t.test("decoding bounds how many records and values a request may hold", async (
   t.throws(() => decodeJson(Buffer.from(`{"resourceLogs":[${items}]}`), 1e9), {
     message: /more than 2000000/,
   });
+  t.throws(() => decodeJson(Buffer.alloc(6_000_001, "["), 1e9), { message: /more than 6000000/ });
 });
 
 t.test("any bytes are decoded or refused, nothing else happens", async (t) => {
