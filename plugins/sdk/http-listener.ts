@@ -35,7 +35,9 @@ export class HttpListener {
   readonly #connections = new Map<Socket, HttpConnection>();
   readonly #slots: Slots;
   readonly #memory: BodyMemory;
-  readonly #stopping = new AbortController();
+  /** One for each request; listeners on a signal of all of them would be too many for it. */
+  readonly #underWay = new Set<AbortController>();
+  #isStopping = false;
   #unfollow: () => void = () => {};
   #number = 0;
   #pending = 0;
@@ -95,7 +97,9 @@ export class HttpListener {
   async close(deadline: AbortSignal): Promise<void> {
     this.#unfollow();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#stopping.abort(new Error("Stopped: the server stops"));
+    this.#isStopping = true;
+    const reason = new Error("Stopped: the server stops");
+    for (const request of this.#underWay) request.abort(reason);
     for (const connection of this.#connections.values()) {
       if (connection.pending === 0) connection.socket.destroy();
     }
@@ -108,7 +112,7 @@ export class HttpListener {
 
   #accept(socket: Socket): void {
     if (
-      this.#sockets.size >= this.#options.limits.connectionsMax || this.#stopping.signal.aborted
+      this.#sockets.size >= this.#options.limits.connectionsMax || this.#isStopping
     ) {
       socket.destroy();
       return;
@@ -153,7 +157,7 @@ export class HttpListener {
   #served(connection: HttpConnection): void {
     const { socket } = connection;
     if (--connection.pending === 0) {
-      if (this.#stopping.signal.aborted) socket.destroy();
+      if (this.#isStopping) socket.destroy();
       else connection.deadline(this.#options.limits.idleMs, () => socket.destroy());
     }
     if (--this.#pending === 0) this.#onIdle();
@@ -172,14 +176,13 @@ export class HttpListener {
         resolve();
       })
     );
-    const stop = () => gone.abort(this.#stopping.signal.reason);
-    this.#stopping.signal.addEventListener("abort", stop);
+    this.#underWay.add(gone);
     const answer = await this.#answer(connection, message, gone.signal);
-    this.#stopping.signal.removeEventListener("abort", stop);
+    this.#underWay.delete(gone);
     if (response.destroyed || connection.socket.destroyed) return;
     if (!message.complete) await this.#linger(message, gone.signal);
     connection.deadline(this.#options.limits.bodyMs, () => connection.socket.destroy());
-    this.#write(response, answer, message.complete && !this.#stopping.signal.aborted);
+    this.#write(response, answer, message.complete && !this.#isStopping);
     await written;
   }
 
@@ -188,7 +191,7 @@ export class HttpListener {
     message: IncomingMessage,
     signal: AbortSignal,
   ): Promise<HttpResponse> {
-    if (signal.aborted || this.#stopping.signal.aborted) return STOPPING;
+    if (signal.aborted || this.#isStopping) return STOPPING;
     const head = readHead(message, connection);
     if (head === undefined) return plainAnswer(400, "Path does not begin with a slash");
     const own = (answer: HttpResponse) => this.#options.reword?.(answer, head) ?? answer;

@@ -5,6 +5,7 @@ import { copyFileSync, linkSync, mkdtempSync, readFileSync, rmSync } from "node:
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { Readable } from "node:stream";
 import type { PeerCertificate } from "node:tls";
 import { inspect } from "node:util";
@@ -184,10 +185,12 @@ t.test("HttpServer closes what is slow, and serves others meanwhile", async (t) 
 });
 
 t.test("HttpServer takes 1,024 connections at once, and serves those", async (t) => {
-  const started = await start(t, echo);
+  // So long that on a busy machine the limit alone closes connections.
+  const started = await start(t, echo, { limits: { headerMs: 120_000 } });
   const clients = await Promise.all(Array.from({ length: 1100 }, () => dial(t, started.port)));
   const closed = () => clients.filter((client) => client.closed);
-  await until(() => closed().length === 1100 - 1024, "one more is closed each time");
+  await until(() => closed().length >= 1100 - 1024, "one more is closed each time", 60_000);
+  t.equal(closed().length, 1100 - 1024);
   const kept = clients.filter((client) => !client.closed).slice(0, 3);
   for (const client of kept) client.socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   await until(() => kept.every(({ text }) => text.startsWith("HTTP/1.1 200")), "answers");
@@ -222,6 +225,31 @@ t.test("HttpServer handles a few requests at once and bounds what waits", async 
   await Promise.all(sent);
   t.equal(most, 2);
   t.same(statuses.slice(3), [204, 204, 204, 204, 204]);
+});
+
+t.test("HttpServer warns of nothing while many requests wait", async (t) => {
+  const warnings: string[] = [];
+  const listen = (warning: Error) => warnings.push(warning.message);
+  process.on("warning", listen);
+  t.teardown(() => process.off("warning", listen));
+  let open = () => {};
+  const gate = new Promise<void>((resolve) => open = resolve);
+  let waiting = 0;
+  const started = await start(
+    t,
+    async () => {
+      waiting++;
+      await gate;
+      return { status: 204 };
+    },
+    { limits: { handledMax: 50 } },
+    {},
+  );
+  const sent = Array.from({ length: 80 }, () => post(started, "x"));
+  await until(() => waiting === 50, "50 at once");
+  open();
+  t.same(new Set((await Promise.all(sent)).map(({ status }) => status)), new Set([204]));
+  t.same(warnings, []);
 });
 
 t.test("HttpServer answers pipelined requests in their order", async (t) => {

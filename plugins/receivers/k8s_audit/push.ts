@@ -91,7 +91,7 @@ export class WebhookReceiver implements Receiver {
     if (body.length === 0) return plainAnswer(400, "Expected a list of audit events");
     await this.#turn.take(signal);
     try {
-      const batch = this.#decode(body, id);
+      const batch = this.#decode(body, `${this.#context.id} ${id}`);
       const isRefused = batch.events.length === 0 && batch.rejects.length > 0;
       await this.#take(batch, this.#held.settle(batch.events, this.#context.clock()), signal);
       return isRefused ? plainAnswer(400, "Is no list of audit events") : { status: 200 };

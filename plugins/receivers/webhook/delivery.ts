@@ -15,14 +15,18 @@ const HEADERS = [
 
 /**
  * The source that a request's frames belong to. With an id of the sender's it is the same for a
- * repeat; the body's hash keeps apart what shares an id. Without one it is the request's own: two
- * equal bodies are two deliveries.
+ * repeat; the body's hash keeps apart what shares an id. Without one it is this receiver's
+ * and the request's own: two equal bodies are two deliveries.
  */
-export function deliveryOf(request: HttpRequest, own: string | undefined): string {
+export function deliveryOf(
+  request: HttpRequest,
+  receiver: string,
+  own: string | undefined,
+): string {
   for (const name of own === undefined ? HEADERS : [own.toLowerCase()]) {
     const id = request.headers[name];
     if (typeof id !== "string" || id === "" || id.length > 200) continue;
     return `${name}:${id}:${hash("sha256", request.body).slice(0, 16)}`;
   }
-  return request.id;
+  return `${receiver} ${request.id}`;
 }

@@ -36,6 +36,15 @@ export function* framesOf(body: Buffer, framing: Framing, contentType = ""): Gen
   else yield* lines(body, start);
 }
 
+const FORM_TYPE = /^application\/x-www-form-urlencoded\b/i;
+
+/** What is inside of a body: GitHub sends JSON as the field `payload` of a form, unless told not to. */
+export function contentOf(body: Buffer, contentType = ""): Buffer {
+  if (!FORM_TYPE.test(contentType)) return body;
+  const payload = new URLSearchParams(body.toString()).get("payload");
+  return payload === null ? body : Buffer.from(payload);
+}
+
 /** JSON is one document, unless there is more behind the first one; other text has lines. */
 function look(body: Buffer, start: number, contentType: string): Framing {
   if (LINES_TYPE.test(contentType)) return "lines";

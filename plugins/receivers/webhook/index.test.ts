@@ -138,7 +138,9 @@ t.test("webhook takes events of each framing and says how many", async (t) => {
   t.same(JSON.parse((await post('[{"n":1},{"n":2}]')).text), { accepted: 2, rejected: 0 });
   t.same(JSON.parse((await post('{"n":3}')).text), { accepted: 1, rejected: 0 });
   t.same((await post("")).status, 200);
-  t.same(texts(), ['{"n":1}', '{"n":2}', '{"n":3}']);
+  const form = { "content-type": "application/x-www-form-urlencoded" };
+  await post(`payload=${encodeURIComponent('{"n":"4&+"}')}`, form);
+  t.same(texts(), ['{"n":1}', '{"n":2}', '{"n":3}', '{"n":"4&+"}'], "and GitHub's form");
 });
 
 t.test("webhook sets aside what cannot be read, and refuses a body of nothing else", async (t) => {

@@ -25,7 +25,7 @@ import {
 import { config, type WebhookConfig } from "./config.ts";
 import { isSigned, signaturesOf } from "./credentials.ts";
 import { deliveryOf } from "./delivery.ts";
-import { framesOf } from "./frames.ts";
+import { contentOf, framesOf } from "./frames.ts";
 
 /** Bodies that are taken at once: each has one batch of at most 1,000 events on its way. */
 const AT_ONCE = 4;
@@ -129,8 +129,10 @@ class WebhookReceiver implements Receiver {
   /** Resolves when all of the body is durable, as events or set aside. */
   async #take(request: HttpRequest, format: Format): Promise<Taken> {
     const { framing, delivery_id_header: header, max_frame_bytes: bytesMax } = this.#options;
-    const { body, headers, signal } = request;
-    const source = deliveryOf(request, header);
+    const { signal } = request;
+    const type = request.headers["content-type"];
+    const body = contentOf(request.body, type);
+    const source = deliveryOf(request, this.#context.id, header);
     const now = this.#context.clock();
     const taken = { accepted: 0, rejected: 0 };
     let batch = new FollowBatch(format, source, now);
@@ -140,7 +142,7 @@ class WebhookReceiver implements Receiver {
       taken.accepted += full.size - length;
       await makeDurable(full, this.#intake, signal);
     };
-    for (const { bytes, offset, isWhole } of framesOf(body, framing, headers["content-type"])) {
+    for (const { bytes, offset, isWhole } of framesOf(body, framing, type)) {
       const isLong = !isWhole && bytes.length > bytesMax;
       const hasRoom = isLong
         ? batch.reject(bytes, offset, `Is ${bytes.length} bytes long: the limit is ${bytesMax}`)
