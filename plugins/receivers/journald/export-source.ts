@@ -92,8 +92,11 @@ export class ExportSource implements Source {
   /** Reads to the end; with `all` also what has no end yet, and waits until it is durable. */
   async #read(file: FileHandle, all: boolean): Promise<void> {
     const { config, signal, context } = this.#options;
-    const { id } = await identify(file);
-    const offset = offsetIn(this.#stream.at, id);
+    const { id, size } = await identify(file);
+    const stored = offsetIn(this.#stream.at, id);
+    // Emptied and written anew: what comes again is told by its ids.
+    const offset = stored > size ? 0 : stored;
+    if (offset !== stored) this.#stream.moveTo({ file: id, offset });
     const reader: EntryReader = this.#kind === "json"
       ? new JsonReader(config.max_entry_bytes, offset)
       : new ExportReader(config.max_entry_bytes, offset);

@@ -203,6 +203,11 @@ t.test("journald reads another file of the same name from its beginning", async 
   execFileSync("mv", [`${path}.new`, path]);
   await readOnce(t, { files: [path] }, intake);
   t.strictSame(intake.ids, [1, 2, 3].map(identity));
+  await writeFile(path, "");
+  await readOnce(t, { files: [path] }, intake);
+  await appendFile(path, `${entry(4)}\n`);
+  await readOnce(t, { files: [path] }, intake);
+  t.strictSame(intake.ids, [1, 2, 3, 4].map(identity), "also one that was emptied");
 });
 
 t.test("journald sets entries aside that have no cursor or are too long", async (t) => {

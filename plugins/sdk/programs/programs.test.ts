@@ -62,6 +62,10 @@ sshd | Invalid user root from 198.51.100.9 port 22 from 192.0.2.7 port 4711
 sshd | Failed password for invalid user a from 198.51.100.9 port 1 ssh2 from 192.0.2.7 port \
 4711 ssh2
   => sshd UserLogin (a from 198.51.100.9 port 1 ssh2) AuthenticationFailed @192.0.2.7:4711
+sshd | Failed publickey for bob from 192.0.2.7 port 4711 ssh2: RSA-CERT SHA256:x ID a from 198.51.100.9 port 7: b (serial 1) CA RSA SHA256:"
+  => sshd UserLogin bob AuthenticationFailed @192.0.2.7:4711
+sshd | Accepted password for CORP\\john doe from 192.0.2.7 port 4711 ssh2
+  => sshd UserLogin CORP\\john doe ok @192.0.2.7:4711
 sshd | User bob from 192.0.2.7 not allowed because not listed in AllowUsers
   => sshd UserLogin bob AccessDenied @192.0.2.7:
 sshd | User bob not allowed because account is locked

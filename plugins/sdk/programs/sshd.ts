@@ -1,6 +1,6 @@
 // sshd (and sshd-session, sshd-auth): logins, refused and broken-off logins, sessions. What a
-// client says is in the lines, so names are read greedily: whatever a name holds, the address is
-// the one that sshd itself wrote last.
+// client says is in the lines, so names it made up are read greedily: whatever such a name holds, the
+// address is the one that sshd itself wrote last.
 
 import type { Actor, AuditEvent } from "../event.ts";
 import { account, actionEvent, originAt, userResource } from "./action-event.ts";
@@ -24,9 +24,11 @@ export function describeSshd(message: ProgramMessage, ignored: Ignored): AuditEv
   return undefined;
 }
 
-const ACCEPTED = /^Accepted (\S+) for (\S+) from (\S+) port (\d+)(?: (ssh\d))?(?:: (.*))?$/;
-const FAILED =
-  /^Failed (\S+) for (invalid user |illegal user )?(.*) from (\S+) port (\d+)(?: ssh\d)?(?:: (.*))?$/;
+const ACCEPTED = /^Accepted (\S+) for (.+?) from (\S+) port (\d+)(?: ssh\d)?(?:: (.*))?$/;
+// An account's name is what it is, but a certificate behind it holds what its owner likes.
+const FAILED = /^Failed (\S+) for (.+?) from (\S+) port (\d+)(?: ssh\d)?(?:: (.*))?$/;
+const FAILED_INVALID =
+  /^Failed (\S+) for (?:invalid|illegal) user (.*) from (\S+) port (\d+)(?: ssh\d)?(?:: .*)?$/;
 const INVALID = /^(?:Invalid|Illegal) user (.*) from (\S+?)(?: port (\d+))?$/;
 const PAM_FAILURE = /^PAM: Authentication failure for (illegal user )?(.*) from (\S+)$/;
 const NOT_ALLOWED = /^User (.*?)(?: from (\S+))? not allowed because (.+)$/;
@@ -50,18 +52,19 @@ const BY_FIRST_WORD: Readonly<Record<string, Parse>> = {
   Accepted: (message, text) => {
     const match = ACCEPTED.exec(text);
     if (match === null) return CHATTER;
-    const [, method = "", user = "", address, port, , key] = match;
+    const [, method = "", user = "", address, port, key] = match;
     return login(message, account(user), user, address, port, undefined, {
       request: { method, ...keyOf(key) },
     });
   },
   Failed: (message, text) => {
-    const match = FAILED.exec(text);
+    const invalid = FAILED_INVALID.exec(text);
+    const match = invalid ?? FAILED.exec(text);
     if (match === null) return CHATTER;
-    const [, method = "", invalid, user = "", address, port, key] = match;
+    const [, method = "", user = "", address, port, key] = match;
     // Every client begins with it, to learn which methods there are.
     if (method === "none") return CHATTER;
-    const actor = who(user, invalid !== undefined);
+    const actor = who(user, invalid !== null);
     return login(message, actor, user, address, port, "AuthenticationFailed", {
       request: { method, ...keyOf(key) },
     });
