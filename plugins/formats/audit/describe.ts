@@ -110,7 +110,7 @@ function lookAt(facts: Facts, names: SyscallNames): Described {
     return { facts, call, paths, socket, action, readOnly, category };
   }
   const { readOnly, category } = rule;
-  return { facts, call, paths, socket, action: refinedAction(facts), readOnly, category };
+  return { facts, call, paths, socket, action: refinedAction(facts, call), readOnly, category };
 }
 
 /** A call that was written by name already. */

@@ -38,6 +38,9 @@ export interface Layout {
   readonly rule: ActionRule;
   /** A record of this type is a whole event. */
   readonly isAlone: boolean;
+  /** How lines of it begin, and the type of the last line that came after one. */
+  readonly head: string;
+  next: Layout | undefined;
   /** In the order of the last line. */
   keys: readonly Key[];
   names: Names;
@@ -48,7 +51,9 @@ const NO_NAMES: Names = { list: [], index: new Map(), copied: [] };
 /** A layout for a type of which no line came yet, by the name it is written with. */
 export function newLayout(written: string): Layout {
   const type = typeName(written);
-  return { type, rule: ruleOf(type), isAlone: standsAlone(type), keys: [], names: NO_NAMES };
+  const [rule, isAlone] = [ruleOf(type), standsAlone(type)];
+  const head = `type=${written} msg=audit(`;
+  return { type, rule, isAlone, head, next: undefined, keys: [], names: NO_NAMES };
 }
 
 /** Works out what is to be known of a name in lines of a type. */

@@ -126,6 +126,23 @@ t.test("outcome of an access check is its verdict; a permissive policy lets pass
   t.strictSame(passed.outcome, { success: true });
 });
 
+t.test("action tells taking away from adding, where one type stands for both", async (t) => {
+  const call = (number: number) => [
+    'type=KERN_MODULE msg=audit(1.000:1): name="loop"',
+    `type=SYSCALL msg=audit(1.000:1): arch=c000003e syscall=${number} success=yes auid=0 uid=0`,
+  ];
+  t.match(firstEvent(...call(313)), { action: "LoadKernelModule" });
+  t.match(firstEvent(...call(176)), {
+    action: "UnloadKernelModule",
+    resources: [{ type: "Host::KernelModule", name: "loop" }],
+  });
+  const alone = (line: string) => firstEvent(line.replace(":", " msg=audit(1.000:1):")).action;
+  t.equal(alone("type=BPF: prog-id=37 op=LOAD"), "LoadBpfProgram");
+  t.equal(alone("type=BPF: prog-id=37 op=UNLOAD"), "UnloadBpfProgram");
+  t.equal(alone("type=CONFIG_CHANGE: op=set lost=0 old=17 auid=0 res=1"), "ResetLostAuditCount");
+  t.equal(alone("type=UNKNOWN[1421]: old_default=a"), "UpdateSecurityEnforcement");
+});
+
 t.test("action of an unknown type is its name, with every field kept", async (t) => {
   const event = firstEvent('type=NEW_THING msg=audit(1.000:1): __proto__=1 op=start it="that" n=2');
   t.equal(event.action, "NewThing");

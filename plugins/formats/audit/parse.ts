@@ -66,6 +66,8 @@ type Body = Pick<AuditRecord, "fields" | "resolved">;
 export class RecordParser {
   readonly #layouts = new Map<string, Layout>();
   readonly #bodies = new LRUCache<string, Body>({ max: BODIES_MAX });
+  // Types come in the same order again and again, too.
+  #last: Layout | undefined;
   #head: Head = { node: "", stamp: "", id: "", time: 0 };
 
   /**
@@ -81,12 +83,8 @@ export class RecordParser {
       if (at <= 6 || at > 261) throw noRecord();
       node = rawToText(line.slice(5, at - 1));
     }
-    const space = line.indexOf(" ", at + 5);
-    if (!line.startsWith("type=", at) || !line.startsWith("msg=audit(", space + 1)) {
-      throw noRecord();
-    }
-    const layout = this.#layout(line.slice(at + 5, space));
-    const from = space + 11;
+    const layout = this.#layoutAt(line, at);
+    const from = at + layout.head.length;
     const head = this.#readHead(line, node, from);
     const close = from + head.stamp.length;
     const start = line.charCodeAt(close + 1) === COLON ? close + 2 : close + 1;
@@ -120,14 +118,24 @@ export class RecordParser {
     return body;
   }
 
-  #layout(written: string): Layout {
+  #layoutAt(line: string, at: number): Layout {
+    const guess = this.#last?.next;
+    if (guess !== undefined && line.startsWith(guess.head, at)) return this.#last = guess;
+    const space = line.indexOf(" ", at + 5);
+    if (!line.startsWith("type=", at) || !line.startsWith("msg=audit(", space + 1)) {
+      throw noRecord();
+    }
+    const written = line.slice(at + 5, space);
     let layout = this.#layouts.get(written);
     if (layout === undefined) {
       if (!TYPE.test(written)) throw noRecord();
       layout = newLayout(written);
-      if (this.#layouts.size < LAYOUTS_MAX) this.#layouts.set(written, layout);
+      // One that is not kept may not be found through another one either.
+      if (this.#layouts.size >= LAYOUTS_MAX) return layout;
+      this.#layouts.set(written, layout);
     }
-    return layout;
+    if (this.#last !== undefined) this.#last.next = layout;
+    return this.#last = layout;
   }
 }
 

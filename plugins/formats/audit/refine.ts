@@ -25,6 +25,7 @@ const OPERATIONS: readonly (readonly [types: string, op: RegExp, action: string]
   ["USER_MGMT USER_CHAUTHTOK", /unlock/, "UnlockUser"],
   ["USER_CHAUTHTOK", /^PAM:|passw|chauthtok/, "ChangePassword"],
   ["USER_CHAUTHTOK", /./, "UpdateUser"],
+  ["BPF", /^UNLOAD/, "UnloadBpfProgram"],
   ["CRYPTO_KEY_USER", /^destroy/, "DeleteCryptoKey"],
   ["CRYPTO_SESSION", /^(?:stop|end|destroy)/, "EndCryptoSession"],
   ["VIRT_CONTROL", /^start/, "StartVirtualMachine"],
@@ -45,9 +46,12 @@ const SWITCHERS: ReadonlySet<string> = new Set(["su", "runuser", "doas", "pkexec
 // The rows of each type, in their order.
 const ROWS: ReadonlyMap<string, readonly Row[]> = rowsByType();
 
-/** The action, where more than the record type is known about it. */
-export function refinedAction(facts: Facts): string {
-  const { type } = facts.primary;
+/** The action, where more than the record type is known about it. `call` is the system call. */
+export function refinedAction(facts: Facts, call: string | undefined): string {
+  const { type, fields } = facts.primary;
+  if (type === "KERN_MODULE" && call === "delete_module") return "UnloadKernelModule";
+  // auditctl --reset-lost: what the kernel had dropped until then stands in `old`.
+  if (type === "CONFIG_CHANGE" && fields.has("lost")) return "ResetLostAuditCount";
   if (type === "USER_START" && SWITCHERS.has(facts.program ?? "")) return "AssumeRole";
   const rows = ROWS.get(type);
   const op = rows && (field(facts, "op") ?? field(facts, "operation"));

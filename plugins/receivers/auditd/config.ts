@@ -21,6 +21,10 @@ export const config = z.strictObject({
   report_gaps: z.boolean().default(true).describe(
     "Whether missing serials, which are events lost on their way, become an event themselves",
   ),
+  lost_count: z.boolean().default(true).describe(
+    "Whether the kernel's own count of dropped records is asked for (auditctl -s, as root), and " +
+      "becomes an event when it has grown",
+  ),
 });
 
 /** The checked options. */

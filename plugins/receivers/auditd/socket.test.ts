@@ -1,5 +1,5 @@
 // Receiver auditd on auditd's socket: both of its forms, connections that end, and the names of
-// accounts for a log without them.
+// accounts for a log without them. And what the kernel itself says it has lost.
 
 import { Buffer } from "node:buffer";
 import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,6 +21,7 @@ import { type Format, type FramePosition, NOTHING } from "../../sdk/index.ts";
 import { AccountFile } from "./accounts.ts";
 import { FrameSplitter } from "./frames.ts";
 import auditd from "./index.ts";
+import { WithLostCount } from "./lost.ts";
 
 /** What auditd is to the receiver: a socket that writes to whoever is connected. */
 class Daemon {
@@ -197,6 +198,28 @@ t.test("auditd waits for a socket that is not there yet, and rejects a cut line"
   await until(() => intake.rejects.length === 1, "the cut line");
   await stopInTime(t, receiver);
   t.match(intake.rejects[0], { reason: /^Cut line/ });
+});
+
+t.test("auditd makes an event of the kernel's lost count when it has grown", async (t) => {
+  const intake = recordingIntake();
+  const context = testContext();
+  let now = { boot: "b1", lost: 7 };
+  const nothing = { start: async () => {}, stop: async () => {} };
+  const counted = async () => {
+    await new WithLostCount(nothing, context, intake, async () => now).check();
+    return intake.ids.length;
+  };
+  t.equal(await counted(), 0, "what was lost before the first start has no time");
+  now = { boot: "b1", lost: 10 };
+  intake.failNext(1);
+  await t.rejects(counted(), "not taken: asked for again");
+  t.equal(await counted(), 1);
+  t.equal(await counted(), 1, "not again after a restart");
+  now = { boot: "b1", lost: 0 };
+  t.equal(await counted(), 1, "set back with auditctl --reset-lost");
+  now = { boot: "b2", lost: 4 };
+  t.equal(await counted(), 2, "the next boot counts from 0");
+  t.strictSame(intake.ids, ["lost count b1 10", "lost count b2 4"]);
 });
 
 t.test("AccountFile finds names, notices changes, and remembers accounts that are gone", async (t) => {
