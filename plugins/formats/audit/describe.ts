@@ -1,12 +1,12 @@
 // The records of one event to one AuditEvent: the last step of the format. What each part is made
 // of is in README.md; nothing a record holds is left out of the event.
 
-import type { AuditEvent, EventCategory, Origin, Resource } from "../../sdk/event.ts";
+import type { AuditEvent, EventCategory, Origin } from "../../sdk/event.ts";
 import type { Json, JsonObject } from "../../sdk/json.ts";
-import { actorOf, isLogin, isNobody } from "./actor.ts";
+import { actorOf, isLogin } from "./actor.ts";
 import { ARGUMENT, argumentsOf } from "./argv.ts";
 import { callRule } from "./calls.ts";
-import { accountName, factsOf, field } from "./facts.ts";
+import { factsOf, field } from "./facts.ts";
 import type { Facts, Known } from "./facts.ts";
 import type { Members } from "./members.ts";
 import { outcomeOf } from "./outcome.ts";
@@ -14,6 +14,7 @@ import type { AuditRecord } from "./parse.ts";
 import { pathsOf } from "./paths.ts";
 import type { AuditPath } from "./paths.ts";
 import { refinedAction } from "./refine.ts";
+import { resourcesOf } from "./resources.ts";
 import type { LoginSession } from "./sessions.ts";
 import { decodeSocketAddress } from "./sockaddr.ts";
 import type { SocketAddress } from "./sockaddr.ts";
@@ -45,11 +46,8 @@ const PLACED: ReadonlySet<string> = new Set([
 // The program, where an old one does not name itself.
 const FALLBACK: ReadonlyMap<string, string> = new Map([["LOGIN", "kernel"], ["USER_CMD", "sudo"]]);
 
-// How gpasswd writes both names; its `acct` is the group.
-const MEMBERSHIP = /^user (\S+) (?:added|removed) by \S+ (?:to|from) group (\S+)$/;
-
 /** Everything the parts of one event are made from. */
-interface Described {
+export interface Described {
   readonly facts: Facts;
   /** Name of the system call, where the event is about one or came with one. */
   readonly call: string | undefined;
@@ -158,53 +156,6 @@ function learnSession(facts: Facts, event: AuditEvent, { sessions }: Known): voi
 
 function isAddress(text: string | undefined): text is string {
   return text !== undefined && /^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-f]*:[0-9a-f:.]+)$/i.test(text);
-}
-
-function resourcesOf({ facts, call, paths, action }: Described): Resource[] {
-  const resources: Resource[] = [];
-  const { primary, rule } = facts;
-  const acct = primary.fields.get("acct");
-  const account = acct === undefined || isNobody(acct) ? undefined : acct;
-  const member = MEMBERSHIP.exec(primary.fields.get("op") ?? "");
-  if (member !== null) {
-    resources.push({ type: "IAM::User", name: member[1]! }, {
-      type: "IAM::Group",
-      name: member[2]!,
-    });
-  } else if (rule.subject === "user" || rule.subject === "group") {
-    const id = primary.fields.get(primary.type === "LOGIN" ? "auid" : "id");
-    const name = account ?? ownName(facts, primary.type === "LOGIN" ? "auid" : "id") ??
-      (id === "0" ? "root" : id);
-    const type = rule.subject === "user" ? "IAM::User" : "IAM::Group";
-    if (name !== undefined) resources.push({ type, name });
-    const group = primary.fields.get("grp");
-    if (group !== undefined) resources.push({ type: "IAM::Group", name: group });
-  } else if (rule.subject === "unit") {
-    const unit = primary.fields.get("unit");
-    if (unit !== undefined) resources.push({ type: "Host::Service", name: unit });
-  }
-  if (primary.type === "KERN_MODULE" && primary.fields.has("name")) {
-    resources.push({ type: "Host::KernelModule", name: primary.fields.get("name")! });
-  }
-  // The configuration is what is changed, not the files its rule names.
-  if (primary.type === "CONFIG_CHANGE") return resources;
-  const exec = action === "ExecuteCommand" || call === "execve" || call === "execveat";
-  for (const { name, nametype } of paths) {
-    if (nametype === "PARENT" || name === undefined) continue;
-    if (!resources.some((known) => known.name === name)) {
-      resources.push({ type: "Host::File", name });
-    }
-    // The others are the interpreter and the loader.
-    if (exec) break;
-  }
-  return resources;
-}
-
-/** The name of the user or group a record is about, by the field with its number. */
-function ownName(facts: Facts, key: string): string | undefined {
-  if (facts.rule.subject === "user") return accountName(facts, key);
-  const id = facts.primary.fields.get(key);
-  return facts.primary.resolved?.get(key) ?? (id && facts.accounts?.group(id));
 }
 
 function requestOf({ facts, paths, socket }: Described): JsonObject | undefined {
