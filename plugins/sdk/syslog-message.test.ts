@@ -96,7 +96,13 @@ const CASES: readonly (readonly [string, string, Record<string, unknown>])[] = [
   [
     "a host that is an address, and a program with its path",
     "Oct 11 22:14:15 127:0:ab::1 /usr/sbin/sshd(pam_unix)[9]: session opened",
-    { time: SHORT, host: "127:0:ab::1", program: "sshd(pam_unix)", pid: "9", text: "session opened" },
+    {
+      time: SHORT,
+      host: "127:0:ab::1",
+      program: "sshd(pam_unix)",
+      pid: "9",
+      text: "session opened",
+    },
   ],
   [
     "no tag",
@@ -110,6 +116,14 @@ const CASES: readonly (readonly [string, string, Record<string, unknown>])[] = [
       ...{ time: "2003-08-24T12:14:15.000Z", facility: 20, severity: 5, host: "192.0.2.1" },
       ...{ program: "myproc", pid: "8710", messageId: "ID47", fields: { "a@1.b": "c" } },
       text: "%% é",
+    },
+  ],
+  [
+    "RFC 5424 as rsyslog writes it",
+    "<86>1 2026-10-11T22:14:15Z h su 7 - -  (to bob) root on none",
+    {
+      ...{ time: SHORT, facility: 10, severity: 6, host: "h", program: "su", pid: "7" },
+      text: "(to bob) root on none",
     },
   ],
   [

@@ -150,8 +150,10 @@ function readNew(
   if (text.charCodeAt(next) !== SPACE) throw new RejectedInput("Ends within its header");
   const data = readStructuredData(text, next + 1);
   message.fields = data.fields;
-  const from = data.end + 1;
-  message.text = text.slice(text.charCodeAt(from) === BOM ? from + 1 : from);
+  let from = data.end + 1;
+  // rsyslog passes on the space that RFC 3164 has behind its tag.
+  if (text.charCodeAt(from) === SPACE || text.charCodeAt(from) === BOM) from++;
+  message.text = text.slice(from);
 }
 
 /** RFC 3164 and files: time, host, tag, text. Only with a priority may the time be left out. */

@@ -73,6 +73,47 @@ t.test("an unknown time zone is refused", async (t) => {
   t.match(answer.error?.issues[0]?.message, /^Unknown time zone "Europe\/Berlni": expected local/);
 });
 
+/** What a log captured by test/capture/syslog.sh tells, a line an event. */
+function captured(name: string): string[] {
+  const path = join(dirname(fileURLToPath(import.meta.url)), "testdata", name);
+  const { decode } = make({ timezone: "UTC" });
+  const receivedAt = Date.UTC(2026, 10, 22, 13);
+  return readFileSync(path, "utf8").trimEnd().split("\n").flatMap((line, offset) => {
+    const event = decode(line, { offset, receivedAt });
+    if (event === undefined) return [];
+    const { action, outcome, time, host, resources } = event;
+    const actor = event.actor.type === "role"
+      ? event.actor.assumedBy
+      : event.actor.type === "user"
+      ? event.actor.name
+      : event.actor.type;
+    const names = (resources ?? []).map((resource) => resource.name);
+    const at = new Date(time).toISOString().slice(0, 19);
+    return [JSON.stringify({ at, host, action, actor, names, success: outcome.success })];
+  });
+}
+
+t.test("a day of a real host reads the same in every header that rsyslog writes", async (t) => {
+  const expected = captured("file.log");
+  for (const name of ["file-iso.log", "iso.log", "rfc3164.log", "rfc5424.log"]) {
+    t.same(captured(name), expected, name);
+  }
+  const events = expected.map((text) => JSON.parse(text) as Record<string, unknown>);
+  const count = (action: string, success = true) =>
+    events.filter((event) => event.action === action && event.success === success).length;
+  t.ok(events.every(({ host }) => host === "web-02"));
+  t.equal(count("CreateUser"), 2);
+  t.equal(count("DeleteUser"), 2);
+  t.equal(count("CreateGroup"), 3, "deploy, and those of the users");
+  t.equal(count("AddUserToGroup"), 1);
+  t.equal(count("RemoveUserFromGroup"), 1);
+  t.equal(count("ChangePassword"), 2);
+  t.equal(count("UserLogin"), 1, "alice over ssh");
+  t.ok(count("UserLogin", false) >= 2, "bob and mallory");
+  t.equal(count("AssumeRole"), 3, "sudo, and su twice");
+  t.equal(count("AssumeRole", false), 1, "su with a wrong password");
+});
+
 function samples(): string {
   let root = dirname(fileURLToPath(import.meta.url));
   while (!existsSync(join(root, "package.json"))) root = dirname(root);
