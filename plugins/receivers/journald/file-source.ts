@@ -52,10 +52,20 @@ export class FileSource implements Source {
     const { report } = this.#options;
     try {
       const kind = await kindOf(this.#path);
-      if (this.#source === undefined && kind !== undefined) await this.#open(kind);
+      if (this.#source !== undefined) return;
+      if (kind === undefined) await this.#forget();
+      else await this.#open(kind);
     } catch (error) {
       report(`Cannot read "${this.#path}": ${describeError(error)}`);
     }
+  }
+
+  /** An empty file holds nothing of what was read of it: what comes is read from its beginning. */
+  async #forget(): Promise<void> {
+    const { intake, signal } = this.#options;
+    const key = `file:${this.#path}`;
+    if (intake.position()?.[key] == null) return;
+    await intake.events([], { position: { [key]: null }, signal });
   }
 
   async #open(kind: ExportKind | "journal"): Promise<void> {

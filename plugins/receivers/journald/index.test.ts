@@ -203,11 +203,16 @@ t.test("journald reads another file of the same name from its beginning", async 
   execFileSync("mv", [`${path}.new`, path]);
   await readOnce(t, { files: [path] }, intake);
   t.strictSame(intake.ids, [1, 2, 3].map(identity));
+  const receiver = create(t, { files: [path] }, formats(), intake);
+  await receiver.start(testHost());
   await writeFile(path, "");
-  await readOnce(t, { files: [path] }, intake);
+  const offset = () =>
+    (intake.position()?.[`file:${path}`] as { offset?: number } | undefined)?.offset;
+  await until(() => !offset(), "that it was seen empty");
   await appendFile(path, `${entry(4)}\n`);
-  await readOnce(t, { files: [path] }, intake);
+  await until(() => intake.ids.length === 4, "the entry behind it");
   t.strictSame(intake.ids, [1, 2, 3, 4].map(identity), "also one that was emptied");
+  await stopInTime(t, receiver);
 });
 
 t.test("journald sets entries aside that have no cursor or are too long", async (t) => {
