@@ -1,7 +1,6 @@
 // Every format over real logs of others, as a table: what became an action, what was left out and
 // why, what was rejected. Nothing that is well-formed is rejected, and nothing disappears.
 
-import process from "node:process";
 import t from "tap";
 import type { AuditEvent } from "../../plugins/sdk/index.ts";
 import { isAccountedAlone, readAll, type Reading } from "./reading.ts";
@@ -93,10 +92,7 @@ t.test("every sample file is read by a format, or listed as no input", {
     .filter((name) => !NO_INPUT.some(([pattern]) => pattern.test(name)));
   t.same(rest, []);
   for (const row of SAMPLE_ROWS) {
-    const built = await formatOf(row) !== undefined;
-    const name = `${row.folder} is read by format ${row.format}`;
-    const skip = !built && !process.env.CI;
-    t.ok(built || skip, name, { skip });
+    t.ok(await formatOf(row), `${row.folder} is read by format ${row.format}`);
   }
 });
 
@@ -105,7 +101,7 @@ t.test("well-formed samples are rejected nowhere, and each frame ends as somethi
 }, async (t) => {
   for (const file of sampleFiles()) {
     const factory = await formatOf(file.row);
-    if (factory === undefined) continue;
+    if (factory === undefined) continue; // Said above.
     const frames = framesOf(file);
     const reading = readAll(factory, file.row, frames);
     readings.set(file.name, reading);

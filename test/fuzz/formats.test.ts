@@ -1,6 +1,7 @@
 // Every format over real samples that were flipped, cut, spliced, repeated and reordered: nothing
 // is thrown but RejectedInput, each frame ends as something, and memory keeps within bounds.
-// CAIRN_FUZZ_SEED=n replays a run; CAIRN_SOAK=1 runs a hundred times as many.
+// The short version is the same each time; CAIRN_SOAK=1 runs a hundred times as many, others each
+// time. CAIRN_FUZZ_SEED=n, as it was printed, replays a run.
 
 import { Buffer } from "node:buffer";
 import process from "node:process";
@@ -13,7 +14,7 @@ import { isAccountedAlone, readAll, Reader } from "../formats/reading.ts";
 import { formatOf, samplePools, type SampleRow, samplesMissing } from "../formats/samples.ts";
 
 const SOAK = Boolean(process.env.CAIRN_SOAK);
-const SEED = Number(process.env.CAIRN_FUZZ_SEED ?? Date.now() % 2 ** 31);
+const SEED = Number(process.env.CAIRN_FUZZ_SEED ?? (SOAK ? Date.now() % 2 ** 31 : 1));
 const RUNS = SOAK ? 4000 : 40;
 // A frame that is repeated grows up to here: what one line or message is allowed.
 const FRAME_BYTES_MAX = 256 * 1024;
@@ -168,10 +169,7 @@ t.ok(samplesMissing || pools.length > 0, `${pools.length} kinds of samples`);
 for (const { name, row, pool } of pools) {
   t.test(`format ${name}: changed samples end as events, ignored or rejected`, async (t) => {
     const factory = await formatOf(row);
-    if (factory === undefined) {
-      t.pass(`no built-in format ${row.format}`, { skip: true });
-      return;
-    }
+    if (factory === undefined) throw new Error(`No format ${row.format}`);
     fc.assert(fc.property(plan, (plan) => check(factory, row, mutated(pool, plan))), {
       seed: SEED,
       numRuns: RUNS,
