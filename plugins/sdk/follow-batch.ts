@@ -91,7 +91,8 @@ export class FollowBatch implements LineTaker {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** Why a format did not take a frame. */
+export function reasonOf(error: unknown): string {
   if (error instanceof RejectedInput) return error.message;
   // A mistake in the format must not end the process either (promise P8).
   return `Format failed: ${error instanceof Error ? error.message : String(error)}`;

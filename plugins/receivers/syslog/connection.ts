@@ -2,9 +2,10 @@
 // the inbox. While the inbox is full, or the sender too fast, nothing more is read from the socket.
 
 import type { Socket } from "node:net";
-import { type Format, RejectedInput } from "../../sdk/index.ts";
+import type { Format } from "../../sdk/index.ts";
+import { reasonOf } from "../../sdk/follow-batch.ts";
 import { pause } from "../../sdk/follow-wait.ts";
-import { type Allowance, type Allowances } from "./allowance.ts";
+import type { Allowance, Allowances } from "./allowance.ts";
 import { type FrameOptions, FrameSplitter, type FrameTaker } from "./frames.ts";
 import type { Inbox } from "./inbox.ts";
 
@@ -180,11 +181,4 @@ export class Connection implements FrameTaker {
     this.#context.inbox.take(this.#format.flush(Infinity), 0);
     this.#finish();
   }
-}
-
-/** Why a message was not taken. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof RejectedInput) return error.message;
-  // A mistake in a format must not end the process either (promise P8).
-  return `Format failed: ${error instanceof Error ? error.message : String(error)}`;
 }

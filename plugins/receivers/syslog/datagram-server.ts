@@ -3,9 +3,9 @@
 
 import type { Format, Runtime } from "../../sdk/index.ts";
 import type { DatagramSocket } from "../../sdk/datagrams.ts";
+import { reasonOf } from "../../sdk/follow-batch.ts";
 import { settledOr } from "../../sdk/follow-wait.ts";
 import type { Allowances } from "./allowance.ts";
-import { reasonOf } from "./connection.ts";
 import type { Inbox } from "./inbox.ts";
 
 /** How to listen. */

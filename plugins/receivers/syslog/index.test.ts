@@ -222,6 +222,23 @@ t.test("tls takes senders that the authority vouches for, and only those", async
   await stop();
 });
 
+t.test("handshakes that nobody finishes keep no sender out", async (t) => {
+  const { server } = testCertificates(t.testdir());
+  const tls = { cert_file: server.cert, key_file: server.key };
+  const { to, intake, stop } = await start(t, { tls, max_connections: 3 });
+  const silent = await Promise.all(Array.from({ length: 3 }, () => dial(t, to)));
+  const port = to as number;
+  for (const name of ["a", "b"]) {
+    const socket = connectTls({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    t.teardown(() => socket.destroy());
+    socket.on("error", () => {}).on("secureConnect", () => socket.write(`line ${name}\n`));
+    await until(() => intake.ids.includes(name), `the line of ${name}`);
+  }
+  await Promise.all(silent.slice(0, 2).map(closed));
+  t.equal(silent[2]!.destroyed, false, "no more than had to go");
+  await stop();
+});
+
 t.test("bad bytes are set aside, and others are served meanwhile", async (t) => {
   const { to, intake, stop } = await start(t, { max_frame_bytes: "1KiB", frame_timeout: "500ms" });
   const slow = await dial(t, to);

@@ -44,6 +44,8 @@ export class StreamServer {
   readonly #server: Server | TlsServer;
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<Connection>();
+  /** Those whose handshake is not done, by address and port, the oldest first. */
+  readonly #handshakes = new Map<string, Socket>();
   readonly #told = new Map<string, number>();
   #check: ReturnType<typeof setInterval> | undefined;
   #unfollow: () => void = () => {};
@@ -113,15 +115,28 @@ export class StreamServer {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {});
-    if (this.#options.tls === undefined) this.#connect(socket);
+    if (this.#options.tls === undefined) return this.#connect(socket);
+    const peer = portOf(socket);
+    this.#handshakes.set(peer, socket);
+    socket.on("close", () => {
+      if (this.#handshakes.get(peer) === socket) this.#handshakes.delete(peer);
+    });
   }
 
   #isFull(): boolean {
     return this.#sockets.size >= this.#options.connectionsMax;
   }
 
-  /** Ends the connection that has been idle longest, if that is long. */
+  /**
+   * Makes room: ends the oldest handshake, which an honest sender has done in no time, or else the
+   * connection that has been idle longest, if that is long.
+   */
   #evict(): boolean {
+    for (const [peer, socket] of this.#handshakes) {
+      this.#handshakes.delete(peer);
+      socket.destroy();
+      return true;
+    }
     const nowMs = performance.now();
     let longest: Connection | undefined;
     let idleMs = this.#options.evictMs ?? EVICT_MS;
@@ -136,6 +151,7 @@ export class StreamServer {
 
   #connect(socket: Socket): void {
     if (socket.destroyed) return;
+    this.#handshakes.delete(portOf(socket));
     const { id, format } = this.#options;
     const peer = addressOf(socket);
     const port = socket.remotePort === undefined ? "" : `:${socket.remotePort}`;
@@ -154,6 +170,11 @@ export class StreamServer {
     this.#told.set(kind, nowMs);
     this.#options.log.warn(`Refused a connection: ${message}`);
   }
+}
+
+/** Who it is from, the same for a TLS socket and the one below it. */
+function portOf(socket: Socket): string {
+  return `${socket.remoteAddress}:${socket.remotePort}`;
 }
 
 /** An IPv4 address on an IPv6 socket is that IPv4 address to everybody else. */
