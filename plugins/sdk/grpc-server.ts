@@ -165,10 +165,15 @@ class GrpcRun {
     });
     this.#stopping.abort(new Error("Stopped: the server stops"));
     await settledOr(Promise.all(this.#handled).then(() => {}), deadline);
-    // One turn, so that the last answers are written before their connections close.
+    // The last answers are written before their connections close, and these before the protocol
+    // ends: on Deno a GOAWAY to a client of the same process has been seen to end the process.
     await new Promise((resolve) => setImmediate(resolve));
-    this.#grpc?.forceShutdown();
+    const gone = [...this.#sockets].map((socket) =>
+      new Promise<void>((resolve) => socket.once("close", () => resolve()).end())
+    );
+    await settledOr(Promise.all(gone).then(() => {}), AbortSignal.timeout(GIVE_UP_MS));
     for (const socket of this.#sockets) socket.destroy();
+    this.#grpc?.forceShutdown();
     await settledOr(closed, AbortSignal.timeout(GIVE_UP_MS));
   }
 
