@@ -125,7 +125,9 @@ export function storedStreams(
 ): Map<string, FileStream[]> {
   const byPath = new Map<string, FileStream[]>();
   const found = Object.entries(position ?? {}).flatMap(([key, value]) =>
-    !key.startsWith(LEARNED) && isStreamPosition(value) ? [new FileStream(key, value.path, value, limits)] : []
+    !key.startsWith(LEARNED) && isStreamPosition(value)
+      ? [new FileStream(key, value.path, value, limits)]
+      : []
   );
   for (const stream of found.sort((a, b) => a.time - b.time)) {
     stream.saved = stream.done;

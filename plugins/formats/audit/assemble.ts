@@ -51,6 +51,9 @@ export class Assembler {
   #bytes = 0;
   // Keys of events handed out lately, to know a straggler from a new event.
   readonly #closed = new Set<string>();
+  // The same in a ring: a Set finds its oldest only past all that were deleted before it.
+  readonly #ring: string[] = [];
+  #closedCount = 0;
 
   constructor(options: AssembleOptions) {
     this.#options = options;
@@ -136,14 +139,16 @@ export class Assembler {
     this.#open.delete(group.key);
     if (this.#last === group) this.#last = undefined;
     this.#bytes -= group.bytes;
-    this.#closed.add(group.key);
-    if (this.#closed.size > this.#options.groupsMax) {
-      for (const key of this.#closed) {
-        this.#closed.delete(key);
-        break;
-      }
-    }
+    this.#remember(group.key);
     return group.records;
+  }
+
+  #remember(key: string): void {
+    const at = this.#closedCount++ % this.#options.groupsMax;
+    const oldest = this.#ring[at];
+    if (oldest !== undefined) this.#closed.delete(oldest);
+    this.#ring[at] = key;
+    this.#closed.add(key);
   }
 }
 
