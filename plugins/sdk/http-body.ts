@@ -58,7 +58,7 @@ export function readBody(message: IncomingMessage, options: BodyOptions): Promis
     const chunks: Buffer[] = [];
     let length = 0;
     const settle = (error?: unknown) => {
-      message.off("data", onData).off("end", onEnd).off("error", settle).off("close", onClose);
+      message.off("data", onData).off("end", onEnd).off("error", onClose).off("close", onClose);
       signal.removeEventListener("abort", onAbort);
       if (error === undefined) return resolve(Buffer.concat(chunks, length));
       memory.free(length);
@@ -75,9 +75,10 @@ export function readBody(message: IncomingMessage, options: BodyOptions): Promis
       chunks.push(chunk);
     };
     const onEnd = () => settle();
-    const onClose = () => settle(new Error("Body ended too early"));
+    // Damaged framing, or the client has gone: then nobody reads the answer.
+    const onClose = () => settle(new BodyError(plainAnswer(400, "Body ended too early")));
     const onAbort = () => settle(signal.reason);
-    message.on("data", onData).on("end", onEnd).on("error", settle).on("close", onClose);
+    message.on("data", onData).on("end", onEnd).on("error", onClose).on("close", onClose);
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });

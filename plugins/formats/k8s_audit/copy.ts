@@ -13,7 +13,7 @@ const PRIVATE_RESOURCES: ReadonlySet<string> = new Set([
 const PRIVATE_KINDS = /^(?:Secret|ConfigMap|TokenRe(?:quest|view))(?:List)?$/;
 // As `password`, `dbPassword`, `api_key`; a name of a secret to look up, as `secretName`, is none.
 const SECRET_NAME =
-  /(?:password|passwd|passphrase|secret|token|credentials?|private_?key|secret_?key|access_?key|api_?key)$/i;
+  /(?:password|passwd|passphrase|secret|token|credentials?|private_?key|secret_?key|access_?key|api_?key)s?$/i;
 // What nobody asked for: who set which field, and a copy of the whole object as text.
 const NOISE: ReadonlySet<string> = new Set([
   "managedFields",
