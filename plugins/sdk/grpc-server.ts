@@ -48,7 +48,7 @@ export type GrpcMethod = (call: GrpcCall) => Promise<Buffer | GrpcFailure>;
 const STREAMS_MAX = 32;
 /** Calls of all connections whose message is not there yet: each may hold one of the largest. */
 const ARRIVING_MAX = 256;
-/** How long methods that were told to give up may take to answer. */
+/** How long connections may take to close. */
 const GIVE_UP_MS = 100;
 const DEADLINE_EXCEEDED = 4;
 const INTERNAL = 13;
@@ -171,10 +171,10 @@ class GrpcRun {
     const gone = [...this.#sockets].map((socket) =>
       new Promise<void>((resolve) => socket.once("close", () => resolve()).end())
     );
-    await settledOr(Promise.all(gone).then(() => {}), AbortSignal.timeout(GIVE_UP_MS));
+    await settledSoon(Promise.all(gone).then(() => {}));
     for (const socket of this.#sockets) socket.destroy();
     this.#grpc?.forceShutdown();
-    await settledOr(closed, AbortSignal.timeout(GIVE_UP_MS));
+    await settledSoon(closed);
   }
 
   #accept(socket: Socket): void {
@@ -262,6 +262,14 @@ class GrpcRun {
       this.#memory.free(length);
     }
   }
+}
+
+/** Waits a short time, with a timer that keeps the process: AbortSignal.timeout() would not. */
+async function settledSoon(promise: Promise<void>): Promise<void> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), GIVE_UP_MS);
+  await settledOr(promise, late.signal);
+  clearTimeout(timer);
 }
 
 function statusOf(grpc: GrpcJs, { code, message, details }: GrpcFailure) {
