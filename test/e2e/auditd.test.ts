@@ -177,7 +177,7 @@ t.test(`auditd, ${socketFormat} socket, kill -9: nothing repeated, nothing missi
   // A number is missing for two seconds before it is missed.
   await new Promise((resolve) => setTimeout(resolve, 2100));
   auditctl("-m", "the end of the gap");
-  const lost = () => read(folder, "socket").filter((one) => one.eventName === "LoseAuditEvents");
+  const lost = () => read(folder, "socket").filter((one) => one.eventName === "LoseEvents");
   await until(() => lost().length > 0, "the record of what the socket has lost");
   second.kill("SIGTERM");
   t.equal((await second.exit).code, 0);
@@ -186,7 +186,7 @@ t.test(`auditd, ${socketFormat} socket, kill -9: nothing repeated, nothing missi
   const numbers = Array.from({ length: done }, (_, i) => i);
   t.strictSame(actions(log, folder).sort((a, b) => a - b), numbers, "of the log each once");
   t.equal(new Set(log.map(({ eventID }) => eventID)).size, log.length, "no eventID twice");
-  const gaps = log.filter(({ eventName }) => eventName === "LoseAuditEvents");
+  const gaps = log.filter(({ eventName }) => eventName === "LoseEvents");
   t.strictSame(gaps, [], "no serial is missing in the log");
   const found = actions(read(folder, "socket"), folder);
   t.equal(new Set(found).size, found.length, "of the socket none twice");

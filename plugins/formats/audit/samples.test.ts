@@ -240,7 +240,7 @@ t.test("format audit finds as many events lost as go-libaudit", { skip }, async 
   const lost = new Map([["normal", 0], ["out_of_order", 0], ["rollover", 0], ["lost_messages", 9]]);
   for (const [name, count] of lost) {
     const { events } = readLines(read("go-libaudit", `root__${name}.log`), { report_gaps: true });
-    const gaps = events.filter(({ action }) => action === "LoseAuditEvents");
+    const gaps = events.filter(({ action }) => action === "LoseEvents");
     const sum = gaps.reduce((all, { additional }) => all + Number(additional?.count), 0);
     t.equal(sum, count, name);
   }

@@ -173,7 +173,7 @@ function lost(node: string, first: number, last: number, time: number): AuditEve
     id: `${node === "" ? "" : `${node} `}lost ${range} before ${time}`,
     time,
     service: "auditd",
-    action: "LoseAuditEvents",
+    action: "LoseEvents",
     actor: { type: "service", name: "kernel" },
     outcome: { success: false, code: "EventsLost", message },
     readOnly: false,

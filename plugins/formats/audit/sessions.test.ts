@@ -124,7 +124,7 @@ function numbered(...serials: readonly number[]): string[] {
 }
 
 function gaps(events: readonly AuditEvent[]): unknown[] {
-  return events.filter(({ action }) => action === "LoseAuditEvents")
+  return events.filter(({ action }) => action === "LoseEvents")
     .map(({ additional }) => Object.values(additional ?? {}));
 }
 
@@ -132,11 +132,11 @@ t.test("decode makes an event of serials that are missing", async (t) => {
   const format = newFormat({ report_gaps: true });
   const events = feed(format, numbered(1, 2, 5, 6, 7, 9));
   t.strictSame(gaps(events), [[3, 4, 2], [8, 8, 1]]);
-  t.strictSame(events.find(({ action }) => action === "LoseAuditEvents"), {
+  t.strictSame(events.find(({ action }) => action === "LoseEvents"), {
     id: "lost 3-4 before 5000",
     time: 5000,
     service: "auditd",
-    action: "LoseAuditEvents",
+    action: "LoseEvents",
     actor: { type: "service", name: "kernel" },
     outcome: { success: false, code: "EventsLost", message: "2 audit events are missing: 3-4" },
     readOnly: false,
@@ -163,7 +163,7 @@ t.test("decode counts each machine's serials, not the daemon's, and only when as
   const lines = [...of("a", 1, 2), ...of("b", 100, 101), daemon, ...of("a", 3, 6), ...of("b", 102)];
   const events = feed(newFormat({ report_gaps: true }), lines);
   t.strictSame(gaps(events), [[4, 5, 2]]);
-  t.match(events.find(({ action }) => action === "LoseAuditEvents"), {
+  t.match(events.find(({ action }) => action === "LoseEvents"), {
     host: "a",
     id: "a lost 4-5 before 6000",
   });

@@ -106,10 +106,11 @@ export class WithLostCount implements Receiver {
       now = await this.#ask(signal);
     } catch (error) {
       if (signal.aborted) return;
-      // No auditctl, or no right to ask: that does not change while the agent runs.
+      // No auditctl, or no right to ask: that does not change while the agent runs. Many hosts read
+      // a log of others, or as nobody who may ask: no news to each of them at every start.
       clearInterval(this.#timer);
       const reason = error instanceof Error ? error.message : String(error);
-      this.#context.log.info(`Cannot watch the kernel's lost count: ${reason.split("\n")[0]}`);
+      this.#context.log.debug(`Cannot watch the kernel's lost count: ${reason.split("\n")[0]}`);
       return;
     }
     // What the intake does not take now is compared again at the next look.
@@ -124,7 +125,7 @@ function grown({ boot, lost }: LostCount, since: number, time: number): AuditEve
     id: `lost count ${boot} ${lost}`,
     time,
     service: "auditd",
-    action: "LoseAuditEvents",
+    action: "LoseEvents",
     actor: { type: "service", name: "kernel" },
     outcome: { success: false, code: "EventsLost", message },
     readOnly: false,
