@@ -3,6 +3,7 @@
 // The flag keeps room for young objects at half of V8's default: 25 MiB less under load, no more CPU.
 
 import process from "node:process";
+import { createInterface } from "node:readline";
 import type { Output, Shell } from "./cli/command.ts";
 import { EXIT } from "./cli/exit-code.ts";
 import { beginSmallStart } from "./runtime/small-start.ts";
@@ -18,7 +19,9 @@ function output(stream: NodeJS.WriteStream): ProcessOutput {
   const isTerminal = stream.isTTY === true;
   let failure: Error | undefined;
   let last: Promise<void> = Promise.resolve();
+  let isRead = true;
   const failed = (error: NodeJS.ErrnoException) => {
+    isRead = false;
     // A reader that went away (`cairn schema | head`) is no failure of ours.
     if (error.code !== "EPIPE") failure ??= error;
   };
@@ -31,6 +34,7 @@ function output(stream: NodeJS.WriteStream): ProcessOutput {
     write: (text) => void (last = send(text)),
     isTerminal,
     isColoured: isTerminal && !process.env.NO_COLOR,
+    taken: () => last.then(() => isRead),
     flushed: () => last.then(() => failure),
   };
 }
@@ -53,8 +57,22 @@ const shell: Shell = {
       process.off("SIGTERM", listener);
     };
   },
+  ask: (question) => ask(question),
   exit: (code) => process.exit(code),
 };
+
+async function ask(question: string): Promise<string | undefined> {
+  if (process.stdin.isTTY !== true || !error.isTerminal) return undefined;
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string | undefined>((resolve) => {
+      lines.once("close", () => resolve(undefined));
+      lines.question(question, resolve);
+    });
+  } finally {
+    lines.close();
+  }
+}
 
 beginSmallStart();
 const { runProgram } = await import("./cli/program.ts");

@@ -175,7 +175,7 @@ class ConfiguredAgent implements Agent {
   async #startControl(): Promise<void> {
     const { socket } = this.#dataDir;
     try {
-      this.#control = await serveControl(socket, { "/status": () => this.status() });
+      this.#control = await serveControl(socket, { "GET /status": () => this.status() });
     } catch (error) {
       if (error instanceof DataDirError) throw error;
       // Capturing goes before answering: some file systems hold no sockets.

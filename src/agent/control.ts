@@ -1,21 +1,58 @@
 // How a running agent is asked: HTTP over a unix socket in data_dir, for its own user only.
 
 import { chmod, unlink } from "node:fs/promises";
-import { createServer, request, type Server } from "node:http";
+import { Buffer } from "node:buffer";
+import {
+  createServer,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import { DataDirError } from "./data-dir.ts";
 
 // An answer is small and local; an agent that needs longer is stuck.
 const ANSWER_MS = 5000;
 
+// What is asked names at most a few thousand things.
+const QUESTION_BYTES_MAX = 1024 * 1024;
+
 // A status of thousands of components is still far below this.
 const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
-/** What can be asked: a path and what it answers. */
-export type ControlRoutes = Readonly<Record<string, () => unknown>>;
+/**
+ * What can be asked: a method, a path, and what it answers. `POST` carries a JSON value; `asking`
+ * aborts when nobody waits for the answer any more. What a route throws is told to who asked.
+ */
+export type ControlRoutes = Readonly<
+  Record<
+    `${"GET" | "POST"} /${string}`,
+    (value: unknown, asking: AbortSignal) => unknown
+  >
+>;
+
+/** What a question brings along, beside its path. */
+export interface Question {
+  /** Sent by POST, as JSON. */
+  readonly value?: unknown;
+  /** How long the agent may be silent; five seconds by default. */
+  readonly answerMs?: number;
+}
 
 /** A socket that answers. */
 export interface ControlServer {
   close(): Promise<void>;
+}
+
+/** The agent answered that it cannot do what it was asked for. */
+export class ControlError extends Error {
+  override readonly name = "ControlError";
+  /** Of the error that the agent had. */
+  readonly code: string | undefined;
+  constructor(message: string, code: string | undefined) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /** There is no running agent behind the socket. */
@@ -30,10 +67,10 @@ export class AgentNotRunningError extends Error {
  */
 export async function serveControl(path: string, routes: ControlRoutes): Promise<ControlServer> {
   const server = createServer((incoming, answer) => {
-    const route = incoming.method === "GET" ? routes[incoming.url ?? ""] : undefined;
-    const body = JSON.stringify(route === undefined ? { error: "No such route" } : route());
-    answer.writeHead(route === undefined ? 404 : 200, { "content-type": "application/json" });
-    answer.end(body);
+    answerTo(incoming, answer, routes).catch((error: unknown) => {
+      // The asker left, or sent what cannot be read; the agent itself goes on.
+      answer.destroy(error instanceof Error ? error : undefined);
+    });
   });
   try {
     await listen(server, path);
@@ -52,10 +89,51 @@ export async function serveControl(path: string, routes: ControlRoutes): Promise
   return { close: () => close(server) };
 }
 
-/** Asks the agent behind the socket. Throws AgentNotRunningError where none listens. */
-export function askControl(path: string, route: string): Promise<unknown> {
+async function answerTo(
+  incoming: IncomingMessage,
+  answer: ServerResponse,
+  routes: ControlRoutes,
+): Promise<void> {
+  const name = `${incoming.method} ${incoming.url}`;
+  const route = Object.hasOwn(routes, name) ? routes[name as keyof ControlRoutes] : undefined;
+  const reply = (status: number, body: unknown) => {
+    answer.writeHead(status, { "content-type": "application/json" });
+    answer.end(JSON.stringify(body));
+  };
+  if (route === undefined) return reply(404, { error: "No such route" });
+  const asking = new AbortController();
+  answer.once("close", () => asking.abort(new Error("Nobody waits for the answer")));
+  try {
+    const value = incoming.method === "POST" ? await readQuestion(incoming) : undefined;
+    reply(200, await route(value, asking.signal) ?? null);
+  } catch (error) {
+    const code = (error as { code?: unknown } | null)?.code;
+    const text = error instanceof Error ? error.message : String(error);
+    reply(500, { error: text, ...(typeof code === "string" ? { code } : {}) });
+  }
+}
+
+async function readQuestion(incoming: IncomingMessage): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of incoming as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > QUESTION_BYTES_MAX) throw new Error("The question is too long");
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+/**
+ * Asks the agent behind the socket. Throws AgentNotRunningError where none listens, ControlError
+ * where it answers with an error.
+ */
+export function askControl(path: string, route: string, question: Question = {}): Promise<unknown> {
+  const { value, answerMs = ANSWER_MS } = question;
+  const method = value === undefined ? "GET" : "POST";
   return new Promise((resolve, reject) => {
-    const asking = request({ socketPath: path, path: route, agent: false }, (answer) => {
+    const options = { socketPath: path, path: route, agent: false, method };
+    const asking = request(options, (answer) => {
       const chunks: Uint8Array[] = [];
       let bytes = 0;
       answer.on("data", (chunk: Uint8Array) => {
@@ -65,17 +143,33 @@ export function askControl(path: string, route: string): Promise<unknown> {
       });
       answer.on("error", reject);
       answer.on("end", () => {
-        const text = Buffer.concat(chunks).toString();
-        if (answer.statusCode === 200) resolve(JSON.parse(text));
-        else reject(new Error(`Cannot ask the agent: it answered ${answer.statusCode}`));
+        try {
+          const content: unknown = JSON.parse(Buffer.concat(chunks).toString());
+          if (answer.statusCode === 200) resolve(content);
+          else reject(refusal(content, answer.statusCode));
+        } catch (error) {
+          reject(error);
+        }
       });
     });
-    asking.setTimeout(ANSWER_MS, () => {
-      asking.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+    asking.setTimeout(answerMs, () => {
+      asking.destroy(new Error(`no answer within ${answerMs / 1000} s`));
     });
     asking.on("error", (error: NodeJS.ErrnoException) => reject(explain(error, path)));
-    asking.end();
+    asking.end(value === undefined ? undefined : JSON.stringify(value));
   });
+}
+
+function refusal(content: unknown, status: number | undefined): ControlError {
+  const { error, code } = (content ?? {}) as { error?: unknown; code?: unknown };
+  if (status === 404) {
+    return new ControlError(
+      "Cannot ask the agent: it does not know the question; it is of another version",
+      undefined,
+    );
+  }
+  const text = typeof error === "string" ? error : `it answered ${status}`;
+  return new ControlError(text, typeof code === "string" ? code : undefined);
 }
 
 function explain(error: NodeJS.ErrnoException, path: string): Error {

@@ -10,6 +10,11 @@ export interface Shell {
   /** Everything said beside the results. */
   readonly error: Output;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /**
+   * Asks who sits at the terminal, and resolves with the answer's line; undefined where input or
+   * messages are no terminal, or the input ends.
+   */
+  ask(question: string): Promise<string | undefined>;
   /** Calls back at SIGINT and SIGTERM, until the returned function is called. */
   onSignal(listener: (signal: "SIGINT" | "SIGTERM") => void): () => void;
   /** Ends the process at once. */
@@ -19,6 +24,8 @@ export interface Shell {
 /** A stream of the process. */
 export interface Output {
   write(text: string): void;
+  /** Resolves when all of it is taken, with false when nobody reads it any more (`| head`). */
+  taken(): Promise<boolean>;
   readonly isTerminal: boolean;
   /** A terminal, and nobody asked for no colour. */
   readonly isColoured: boolean;
@@ -38,12 +45,17 @@ export interface Option {
 export interface Arguments {
   readonly flags: ReadonlySet<string>;
   readonly values: Readonly<Record<string, readonly string[]>>;
+  /** What was given without an option. */
+  readonly words: readonly string[];
 }
 
 /** A command of the program. */
 export interface Command {
+  /** One word, or two: `queue ls`. */
   readonly name: string;
   readonly summary: string;
+  /** What it takes without an option, as help shows it; without it, nothing. */
+  readonly words?: string;
   /** Whole sentences for its help page. */
   readonly description: string;
   readonly options: Readonly<Record<string, Option>>;
@@ -61,6 +73,7 @@ export class UsageError extends Error {
 export function parseArguments(
   argv: readonly string[],
   options: Readonly<Record<string, Option>>,
+  takesWords = false,
 ): Arguments {
   const { tokens } = parseArgs({
     args: [...argv],
@@ -73,8 +86,12 @@ export function parseArguments(
   });
   const flags = new Set<string>();
   const values: Record<string, string[]> = {};
+  const words: string[] = [];
   for (const token of tokens) {
-    if (token.kind === "positional") throw new UsageError(`Unknown argument "${token.value}"`);
+    if (token.kind === "positional") {
+      if (!takesWords) throw new UsageError(`Unknown argument "${token.value}"`);
+      words.push(token.value);
+    }
     if (token.kind !== "option") continue;
     const option = Object.hasOwn(options, token.name) ? options[token.name] : undefined;
     if (option === undefined) throw unknownOption(token.rawName, options);
@@ -92,7 +109,7 @@ export function parseArguments(
     }
     given.push(token.value);
   }
-  return { flags, values };
+  return { flags, values, words };
 }
 
 function unknownOption(rawName: string, options: Readonly<Record<string, Option>>): UsageError {

@@ -8,6 +8,7 @@ export const EXIT = {
   configuration: 3,
   dataDir: 4,
   notRunning: 5,
+  notFound: 6,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -18,8 +19,9 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   failure: "Failed while running",
   usage: "Unknown command or option",
   configuration: "The configuration has problems; they were printed",
-  dataDir: "data_dir cannot be used: locked, not writable, full, or of a newer version",
+  dataDir: "data_dir cannot be used: missing, locked, not writable, full, or of a newer version",
   notRunning: "No agent is running that could be asked",
+  notFound: "What was asked for is not there",
   interrupted: "Ended at once by a second SIGINT; the queue is intact",
   terminated: "Ended at once by a second SIGTERM; the queue is intact",
 };

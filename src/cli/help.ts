@@ -28,6 +28,22 @@ export function programHelp(): string {
   ].join("\n");
 }
 
+/** `cairn GROUP --help`: commands whose names begin with that word; undefined where none does. */
+export function groupHelp(group: string): string | undefined {
+  const commands = Object.entries(COMMANDS).filter(([name]) => name.startsWith(`${group} `));
+  if (commands.length === 0) return undefined;
+  return [
+    `Usage: cairn ${group} COMMAND [OPTION]…`,
+    "",
+    "Commands:",
+    ...commands.map(([name, { summary }]) => row(name.slice(group.length + 1), summary)),
+    "",
+    "Options:",
+    row("--help", `Print this help, or a command's: cairn ${group} COMMAND --help`),
+    "",
+  ].join("\n");
+}
+
 /** `cairn COMMAND --help`. */
 export function commandHelp(command: Command): string {
   const options = Object.entries(command.options).map(([name, option]) => {
@@ -35,7 +51,9 @@ export function commandHelp(command: Command): string {
     return row(`--${name}${value}${option.multiple === true ? "…" : ""}`, option.help);
   });
   return [
-    `Usage: cairn ${command.name} [OPTION]…`,
+    `Usage: cairn ${command.name} [OPTION]…${
+      command.words === undefined ? "" : ` ${command.words}`
+    }`,
     "",
     command.description,
     "",
@@ -47,5 +65,5 @@ export function commandHelp(command: Command): string {
 }
 
 function row(name: string, text: string): string {
-  return `  ${name.padEnd(18)} ${text}`;
+  return `  ${name.padEnd(20)} ${text}`;
 }

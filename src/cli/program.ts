@@ -1,10 +1,10 @@
 // From the command line to a command and its exit code. Every error ends here as one line.
 
 import { VERSION } from "../version.ts";
-import { parseArguments, type Shell, UsageError } from "./command.ts";
+import { type Arguments, type Command, parseArguments, type Shell, UsageError } from "./command.ts";
 import { COMMANDS } from "./commands.ts";
 import { EXIT } from "./exit-code.ts";
-import { commandHelp, programHelp } from "./help.ts";
+import { commandHelp, groupHelp, programHelp } from "./help.ts";
 import { suggest } from "../config/suggest.ts";
 
 /** Runs what the arguments ask for; resolves with the exit code and never rejects. */
@@ -21,8 +21,9 @@ export async function runProgram(argv: readonly string[], shell: Shell): Promise
 }
 
 async function dispatch(argv: readonly string[], shell: Shell): Promise<number> {
-  const [name, ...rest] = argv;
-  if (name === undefined) {
+  const [first] = argv;
+  const { name, rest } = splitName(argv);
+  if (first === undefined || name === undefined) {
     shell.error.write(programHelp());
     return EXIT.usage;
   }
@@ -36,22 +37,44 @@ async function dispatch(argv: readonly string[], shell: Shell): Promise<number> 
   }
   const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (found === undefined) {
+    const group = groupHelp(first);
+    if (group !== undefined && (rest.length === 0 || HELP.has(rest[0]!))) {
+      (rest.length === 0 ? shell.error : shell.out).write(group);
+      return rest.length === 0 ? EXIT.usage : EXIT.ok;
+    }
     const what = name.startsWith("-") ? "option" : "command";
     const hint = suggest(name, Object.keys(COMMANDS));
     throw new UsageError(`Unknown ${what} "${name}"${hint === undefined ? "" : ` (${hint})`}`);
   }
   const command = await found.load();
-  if (rest.includes("--help") || rest.includes("-h")) {
+  if (rest.some((word) => HELP.has(word))) {
     shell.out.write(commandHelp(command));
     return EXIT.ok;
   }
-  return await command.run(parseArguments(rest, command.options), shell);
+  return await command.run(parse(rest, command), shell);
+}
+
+const HELP = new Set(["--help", "-h"]);
+
+function parse(argv: readonly string[], { options, words }: Command): Arguments {
+  return parseArguments(argv, options, words !== undefined);
+}
+
+/** A command's name is one word, or two where the first names a group. */
+function splitName(argv: readonly string[]): { name: string | undefined; rest: readonly string[] } {
+  const [first, second] = argv;
+  const isGroup = first !== undefined && groupHelp(first) !== undefined;
+  const takesSecond = isGroup && second !== undefined && !second.startsWith("-");
+  return takesSecond
+    ? { name: `${first} ${second}`, rest: argv.slice(2) }
+    : { name: first, rest: argv.slice(1) };
 }
 
 const CODES: Readonly<Record<string, number>> = {
   CAIRN_CONFIG: EXIT.configuration,
   CAIRN_DATA_DIR: EXIT.dataDir,
   CAIRN_NOT_RUNNING: EXIT.notRunning,
+  CAIRN_NOT_FOUND: EXIT.notFound,
 };
 
 function codeOf(error: unknown): number {
