@@ -184,7 +184,16 @@ class GrpcRun {
       return;
     }
     this.#sockets.add(socket);
-    socket.on("close", () => this.#sockets.delete(socket));
+    // A session is not told of every client that has gone, nor of one that never says a word.
+    let read = 0;
+    const silent = setInterval(() => {
+      if (socket.bytesRead === read) socket.destroy();
+      read = socket.bytesRead;
+    }, this.#options.limits.idleMs);
+    socket.on("close", () => {
+      clearInterval(silent);
+      this.#sockets.delete(socket);
+    });
   }
 
   /** Bounds how many messages are on their way, and how long each may take. */

@@ -484,6 +484,13 @@ t.test("gRPC messages that are too large are refused, and connections that are t
   t.same(intake.ids, ["uid:1"]);
 });
 
+t.test("a gRPC connection that says nothing is closed", async (t) => {
+  const { grpc: at } = await start(t, { idle_timeout: "100ms" });
+  const silent = connect(Number(at.split(":")[1]), "127.0.0.1");
+  await new Promise((resolve) => silent.resume().on("error", () => {}).on("close", resolve));
+  t.pass("closed by the receiver");
+});
+
 t.test("a gRPC message that does not end in time ends its call", async (t) => {
   const { grpc: at } = await start(t, { body_timeout: "100ms" });
   const session = connectHttp2(`http://${at}`);
