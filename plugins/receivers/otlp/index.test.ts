@@ -49,8 +49,8 @@ interface Started {
 }
 
 async function start(t: Test, options: JsonObject = {}): Promise<Started> {
-  const any = { endpoint: "127.0.0.1:0" };
-  const protocols = { http: any, grpc: any };
+  const anywhere = { endpoint: "127.0.0.1:0" };
+  const protocols = { http: anywhere, grpc: anywhere };
   const intake = recordingIntake();
   const context = testContext({ id: "otlp" });
   const host = testHost();
@@ -521,8 +521,10 @@ t.test("stop() answers what waits, so that it comes again, and leaves nothing op
 t.test("with TLS, only clients that the authority knows are served, over both protocols", async (t) => {
   const { ca, server, client } = testCertificates(t.testdir());
   const tls = { cert_file: server.cert, key_file: server.key, client_ca_file: ca };
-  const any = { endpoint: "127.0.0.1:0", tls };
-  const { http, grpc: at, intake } = await start(t, { protocols: { http: any, grpc: any } });
+  const anywhere = { endpoint: "127.0.0.1:0", tls };
+  const { http, grpc: at, intake } = await start(t, {
+    protocols: { http: anywhere, grpc: anywhere },
+  });
   const [root, key, cert] = [ca, client.key, client.cert].map((path) => readFileSync(path));
   const port = (address: string) => `localhost:${address.split(":")[1]}`;
   const records = logRecords(5);

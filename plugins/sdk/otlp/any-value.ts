@@ -36,8 +36,8 @@ export interface KeyValue {
 export const DEPTH_MAX = 32;
 
 /**
- * The value as JSON, as OpenTelemetry writes it where it has to leave OTLP: bytes as Base64, NaN and
- * infinities as text; integers beyond a double's as text, too. Values of secret keys are hidden.
+ * The value as JSON, as OpenTelemetry writes it where it has to leave OTLP: bytes as Base64, NaN
+ * and infinities as text; integers beyond a double's as text, too. Values of secret keys are hidden.
  */
 export function toJson(value: AnyValue): Json {
   switch (typeof value) {
