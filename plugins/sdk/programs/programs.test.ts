@@ -360,7 +360,7 @@ nginx | GET / 200
 `;
 
 for (const table of [SSHD, PRIVILEGES, LOGINS, ACCOUNTS, MACHINE]) {
-  const rows = table.trim().split(/\n(?! )/).map((row) => row.split(/ \| |\n  => /));
+  const rows = table.trim().split(/\n(?! )/).map((row) => row.split(/ \| |\n {2}=> /));
   const programs = [...new Set(rows.map(([program]) => program!))].join(", ");
   t.test(`describeProgram() tells what ${programs} did`, async (t) => {
     for (const [program = "", text = "", expected] of rows) {
