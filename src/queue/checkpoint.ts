@@ -38,6 +38,8 @@ export class Checkpoint {
   readonly #path: string;
   #slot: number;
   #generation: number;
+  /** Of the file that counts, as it was found. */
+  readonly #length: number;
   /** Which files are there, which names are known to be durable, which contents are unreadable. */
   readonly #exists: [boolean, boolean];
   readonly #named: [boolean, boolean] = [false, false];
@@ -53,6 +55,7 @@ export class Checkpoint {
     const best = newest(found);
     this.#slot = best?.slot ?? 1;
     this.#generation = best?.generation ?? 0;
+    this.#length = best?.length ?? 0;
     this.#exists = [found[0]!.exists, found[1]!.exists];
     this.#broken = [found[0]!.problem !== undefined, found[1]!.problem !== undefined];
     this.value = best?.value;
@@ -60,20 +63,25 @@ export class Checkpoint {
   }
 
   /**
-   * Reads `<path>.a` and `<path>.b`, changing nothing. Throws QueueVersionError, and disk errors
+   * Reads `<path>.a` and `<path>.b`, changing no byte of them. Throws QueueVersionError, and disk errors
    * where what was read cannot be made durable: a killed process may have left it in memory only.
    */
   static async open(files: Files, path: string): Promise<Checkpoint> {
-    const slots = [];
-    for (let i = 0; i < 2; i++) slots.push(await readSlot(files, path + CHECKPOINT_ENDINGS[i]!, i));
-    const checkpoint = new Checkpoint(files, path, slots);
+    const checkpoint = await Checkpoint.peek(files, path);
     if (checkpoint.#generation > 0) {
-      const { length } = newest(slots)!;
+      const length = checkpoint.#length;
       await makeDurable(files, path + CHECKPOINT_ENDINGS[checkpoint.#slot]!, 0, length);
       await files.syncFolder(dirname(path));
       checkpoint.#named[checkpoint.#slot] = true;
     }
     return checkpoint;
+  }
+
+  /** Reads both files without touching them, for whoever only looks. Throws QueueVersionError. */
+  static async peek(files: Files, path: string): Promise<Checkpoint> {
+    const slots = [];
+    for (let i = 0; i < 2; i++) slots.push(await readSlot(files, path + CHECKPOINT_ENDINGS[i]!, i));
+    return new Checkpoint(files, path, slots);
   }
 
   /** Replaces the value. After a rejection the old value stands, here and, most likely, on disk. */

@@ -28,8 +28,15 @@ export function cursorFolder(directory: string): string {
   return join(directory, "cursors");
 }
 
-/** Reads all cursors. Throws QueueVersionError; damage is told in the messages. */
-export async function findCursors(files: Files, directory: string): Promise<FoundCursors> {
+/**
+ * Reads all cursors, by default so that what was read is durable. Throws QueueVersionError; damage
+ * is told in the messages.
+ */
+export async function findCursors(
+  files: Files,
+  directory: string,
+  open: typeof Checkpoint.open = Checkpoint.open,
+): Promise<FoundCursors> {
   const folder = cursorFolder(directory);
   const cursors = new Map<string, FoundCursor>();
   const messages: string[] = [];
@@ -44,7 +51,7 @@ export async function findCursors(files: Files, directory: string): Promise<Foun
       continue;
     }
     if (cursors.has(name)) continue;
-    const checkpoint = await Checkpoint.open(files, join(folder, stem!));
+    const checkpoint = await open(files, join(folder, stem!));
     const state = readState(checkpoint.value);
     cursors.set(name, { checkpoint, state });
     messages.push(...checkpoint.problems.map((problem) => `${problem}; ${outcome(name, state)}`));

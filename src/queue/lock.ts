@@ -76,6 +76,25 @@ export async function lock(
   }
 }
 
+/** The process that has the folder open, by its lock file alone; takes nothing. */
+export async function lockOwner(files: Files, directory: string): Promise<number | undefined> {
+  const path = join(directory, "lock");
+  const held = await readOwner(files, { path, waitMs: WAIT_MS_MAX });
+  if (held?.owner === undefined) return undefined;
+  const me = {
+    pid: process.pid,
+    incarnation: await incarnation(files, process.pid),
+    advisory: false,
+  };
+  try {
+    await refuseLiving(files, { directory, path, me, depth: 0, waitMs: 0 }, held.owner);
+    return undefined;
+  } catch (error) {
+    if (error instanceof QueueLockedError) return error.pid;
+    throw error;
+  }
+}
+
 /** Takes the advisory lock; resolves with undefined where there is none to be had. */
 async function takeFolder(
   files: Files,

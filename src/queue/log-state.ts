@@ -31,7 +31,7 @@ export function mergePosition(
 }
 
 /** Every receiver's whole position, as a segment's header holds it. */
-export function positionTexts(state: LogState): readonly PositionText[] {
+export function positionTexts(state: Pick<LogState, "positions">): readonly PositionText[] {
   return [...state.positions].map(([receiver, position]) => [
     receiver,
     JSON.stringify(Object.fromEntries(position)),

@@ -32,11 +32,19 @@ export interface Source {
   readonly quarantine: Quarantine;
 }
 
+/** What reading alone needs of them. */
+export interface RecordSource {
+  readonly files: Files;
+  readonly retention: Pick<Retention, "segments">;
+  readonly state: Pick<LogState, "next">;
+  readonly quarantine: Pick<Quarantine, "keep">;
+}
+
 type Place = { -readonly [K in keyof ReadResult]: ReadResult[K] } & { bytes: number };
 
 /** One place in the log. Calls must not overlap. */
 export class RecordReader {
-  readonly #source: Source;
+  readonly #source: RecordSource;
   #segment: Segment | undefined;
   #file: OpenFile | undefined;
   #frames: FrameReader | undefined;
@@ -46,7 +54,7 @@ export class RecordReader {
   #records: readonly StoredRecord[] = [];
   readonly #blocks = new ReadBlocks();
 
-  constructor(source: Source) {
+  constructor(source: RecordSource) {
     this.#source = source;
   }
 

@@ -1,14 +1,13 @@
 // What opening a queue finds on disk: its segments, what they add up to, and what was damaged. Looks
 // at every header, but reads only the newest segment whole (or back to one whose header can be read).
 
-import { join } from "node:path";
-import { errorText, insist, makeDurable } from "./files.ts";
+import { findFiles, makeSegment } from "./candidates.ts";
+import { errorText, makeDurable } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import type { Quarantine } from "./quarantine.ts";
 import { closeQuietly } from "./retention.ts";
-import { scanSegment } from "./scan.ts";
+import { judge, scanSegment } from "./scan.ts";
 import type { Candidate, Scan } from "./scan.ts";
-import { findHeader, QueueVersionError, segmentOrdinal, segmentPath } from "./segment.ts";
 import type { Segment } from "./segment.ts";
 import { mergePosition } from "./log-state.ts";
 import type { LogState } from "./log-state.ts";
@@ -44,9 +43,6 @@ interface Context {
   readonly report: Mutable<RecoveryReport> & { messages: string[] };
 }
 
-/** Names that are no segment's and that the queue knows. */
-const KNOWN = /^(lock(\.[0-9a-f]+)*|cursors|quarantine|end\.[ab]|.*\.broken)$/;
-
 /**
  * Reads a queue's folder. `acknowledged` is a sequence that is known to have been given out: records
  * below it that are not there were destroyed, not torn. Throws QueueVersionError before anything is
@@ -68,44 +64,16 @@ export async function recover(
     messages: [] as string[],
   };
   const context: Context = { files, quarantine, report };
-  const names = await files.list(directory);
-  for (const name of names) {
-    if (segmentOrdinal(name) === undefined && !KNOWN.test(name)) {
-      report.messages.push(`Cannot use "${join(directory, name)}": not a file of the queue`);
-    }
+  const { candidates, unreadable, strange, ordinal } = await findFiles(files, directory);
+  for (const path of strange) {
+    report.messages.push(`Cannot use "${path}": not a file of the queue`);
   }
-  const ordinals = names.flatMap((name) => segmentOrdinal(name) ?? []).sort((a, b) => a - b);
-  const candidates: Candidate[] = [];
-  for (const ordinal of ordinals) {
-    const candidate = await look(context, directory, ordinal);
-    if (candidate !== undefined) candidates.push(candidate);
-  }
-  return await assemble(context, candidates, acknowledged, ordinals[ordinals.length - 1] ?? 0);
-}
-
-async function look(
-  { files, report }: Context,
-  directory: string,
-  ordinal: number,
-): Promise<Candidate | undefined> {
-  const path = segmentPath(directory, ordinal);
-  try {
-    return await insist(async () => {
-      const file = await files.open(path, "read");
-      try {
-        const size = await file.size();
-        return { ordinal, path, size, found: await findHeader(file, path, size) };
-      } finally {
-        await closeQuietly(file);
-      }
-    });
-  } catch (error) {
-    if (error instanceof QueueVersionError) throw error;
+  for (const { path, error } of unreadable) {
     report.messages.push(
       `Cannot read segment "${path}", its records are lost: ${errorText(error)}`,
     );
-    return undefined;
   }
+  return await assemble(context, candidates, acknowledged, ordinal);
 }
 
 async function assemble(
@@ -173,26 +141,6 @@ function finish(
   state.totals = [Math.max(received, least), filtered, duplicate, rejected];
 }
 
-function makeSegment(
-  candidate: Candidate,
-  scan: Scan | undefined,
-  later: Segment | undefined,
-): Segment {
-  const { ordinal, path, found, size } = candidate;
-  const base = found?.header.base ?? scan?.base ?? later?.base ?? 1;
-  return {
-    ordinal,
-    path,
-    start: found?.start ?? 0,
-    base,
-    end: later?.base ?? scan?.end ?? base,
-    bytes: later === undefined ? scan?.wholeBytes ?? size : size,
-    // A segment was last written to before the next one was begun.
-    at: scan?.frames[scan.frames.length - 1]?.at ?? later?.at ?? found?.header.at ?? 0,
-    gone: false,
-  };
-}
-
 /** Reads a segment whole; the newest one is also made durable and its torn end cut off. */
 async function read(
   context: Context,
@@ -239,18 +187,15 @@ async function note(
     report.messages.push(`Cannot read the header of segment "${candidate.path}" whole: damaged`);
   }
   report.frames += scan.frames.length;
-  for (const { offset, bytes, lost: lostBefore } of scan.damages) {
-    const atEnd = offset >= scan.wholeBytes;
-    if (atEnd && missing === 0) {
-      report.tornBytes += bytes;
-      continue;
-    }
-    const lost = atEnd ? missing : lostBefore;
+  const { tornBytes, corrupt } = judge(scan, missing);
+  report.tornBytes += tornBytes;
+  for (const damage of corrupt) {
     report.corruptFrames++;
-    report.quarantinedBytes += bytes;
+    report.quarantinedBytes += damage.bytes;
     // What is missing at the newest segment's end is counted where the log's end is set.
-    if (!atEnd || !newest) report.lostRecords += lost;
-    await quarantine.keep(file, candidate, { offset, bytes, lost });
+    const isCountedThere = newest && damage.offset >= scan.wholeBytes;
+    if (!isCountedThere) report.lostRecords += damage.lost;
+    await quarantine.keep(file, candidate, damage);
   }
 }
 

@@ -29,11 +29,40 @@ export interface Scan {
   readonly durableBytes: number;
 }
 
-/** Reads the frames of a segment up to the sequence where the next one begins. */
+/** Damage that cost acknowledged bytes: where, how long, and how many records went with it. */
+export interface Corrupt {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly lost: number;
+}
+
+/**
+ * Tells torn from corrupt: `missing` records should follow the last whole frame. Damage behind it is
+ * a write that nobody was promised, unless records are missing there.
+ */
+export function judge(
+  scan: Scan,
+  missing: number,
+): { readonly tornBytes: number; readonly corrupt: readonly Corrupt[] } {
+  let tornBytes = 0;
+  const corrupt: Corrupt[] = [];
+  for (const { offset, bytes, lost } of scan.damages) {
+    const atEnd = offset >= scan.wholeBytes;
+    if (atEnd && missing === 0) tornBytes += bytes;
+    else corrupt.push({ offset, bytes, lost: atEnd ? missing : lost });
+  }
+  return { tornBytes, corrupt };
+}
+
+/**
+ * Reads the frames of a segment up to the sequence where the next one begins; `visit` is handed
+ * each that counts.
+ */
 export async function scanSegment(
   file: OpenFile,
   candidate: Candidate,
   limit: number,
+  visit?: (frame: FoundFrame) => Promise<void>,
 ): Promise<Scan> {
   const { ordinal, found, size } = candidate;
   const start = found?.start ?? 0;
@@ -61,6 +90,7 @@ export async function scanSegment(
     if (frames.length > 0) durableBytes = wholeBytes;
     wholeBytes = step.offset + step.bytes;
     frames.push({ ...note, sequence, end });
+    await visit?.(step);
   }
   return { frames, damages, base, end: end ?? 1, wholeBytes, durableBytes };
 }

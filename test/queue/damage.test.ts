@@ -6,61 +6,19 @@ import { join } from "node:path";
 import t from "tap";
 import type { FrameHeader } from "../../src/queue/frame.ts";
 import type { Quarantined } from "../../src/queue/quarantine.ts";
-import { findHeader, packHeader } from "../../src/queue/segment.ts";
+import { packHeader } from "../../src/queue/segment.ts";
 import {
   calmDisk,
   DIRECTORY,
   entries,
-  framesOf,
-  type Image,
+  makeSmall,
   openSmall,
   putImage,
   readAll,
+  RECORDS,
+  survivors,
   takeImage,
 } from "./small-queue.ts";
-
-const RECORDS = 9;
-
-interface Small {
-  readonly image: Image;
-  readonly segments: readonly { name: string; bytes: Buffer; frames: readonly FrameHeader[] }[];
-}
-
-/** Two segments, five frames, nine records, a cursor at the beginning. */
-async function makeSmall(close: boolean): Promise<Small> {
-  const { files } = calmDisk();
-  const queue = await openSmall(files, { segmentBytesMax: 1000 });
-  await queue.cursor("reader");
-  let first = 1;
-  for (const count of [2, 1, 3, 1, 2]) {
-    await queue.append({
-      entries: entries(first, first + count - 1),
-      receiver: "auditd",
-      position: { offset: first + count },
-      counts: { received: count },
-    });
-    first += count;
-  }
-  if (close) await queue.close();
-  const image = await takeImage(files);
-  const segments = [];
-  for (const name of [...image.keys()].filter((each) => each.endsWith(".seg")).sort()) {
-    const bytes = Buffer.from(image.get(name)!);
-    const file = await files.open(join(DIRECTORY, name), "read");
-    const { start } = (await findHeader(file, name, bytes.length))!;
-    segments.push({ name, bytes, frames: framesOf(bytes, Number.parseInt(name), start) });
-  }
-  return { image, segments };
-}
-
-function survivors(lost: readonly FrameHeader[]): string[] {
-  const ids = [];
-  for (let sequence = 1; sequence <= RECORDS; sequence++) {
-    const gone = lost.some((f) => sequence >= f.sequence && sequence < f.sequence + f.count);
-    if (!gone) ids.push(`r${sequence}`);
-  }
-  return ids;
-}
 
 function records(frames: readonly FrameHeader[]): number {
   return frames.reduce((sum, frame) => sum + frame.count, 0);

@@ -1,13 +1,15 @@
 // A small queue on the simulated disk, for tests that damage it in every place.
 
-import type { Buffer } from "node:buffer";
+import { Buffer } from "node:buffer";
 import { join } from "node:path";
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Files } from "../../src/queue/files.ts";
 import { makeFolderDurably } from "../../src/queue/files.ts";
 import { FRAME_HEADER_BYTES, readFrameHeader } from "../../src/queue/frame.ts";
+import type { FrameHeader } from "../../src/queue/frame.ts";
 import type { Entry, QueueOptions } from "../../src/queue/queue.ts";
 import { Queue } from "../../src/queue/queue.ts";
+import { findHeader } from "../../src/queue/segment.ts";
 import { CALM, SimulatedDisk } from "../crash/disk.ts";
 import { Random } from "../crash/random.ts";
 
@@ -91,6 +93,52 @@ export function framesOf(segment: Buffer, ordinal: number, start: number) {
     offset += header.bytes;
   }
   return frames;
+}
+
+/** How many records makeSmall stores. */
+export const RECORDS = 9;
+
+/** A small queue's files, and where its frames lie. */
+export interface Small {
+  readonly image: Image;
+  readonly segments: readonly { name: string; bytes: Buffer; frames: readonly FrameHeader[] }[];
+}
+
+/** Two segments, five frames, nine records, a cursor at the beginning. */
+export async function makeSmall(close: boolean): Promise<Small> {
+  const { files } = calmDisk();
+  const queue = await openSmall(files, { segmentBytesMax: 1000 });
+  await queue.cursor("reader");
+  let first = 1;
+  for (const count of [2, 1, 3, 1, 2]) {
+    await queue.append({
+      entries: entries(first, first + count - 1),
+      receiver: "auditd",
+      position: { offset: first + count },
+      counts: { received: count },
+    });
+    first += count;
+  }
+  if (close) await queue.close();
+  const image = await takeImage(files);
+  const segments = [];
+  for (const name of [...image.keys()].filter((each) => each.endsWith(".seg")).sort()) {
+    const bytes = Buffer.from(image.get(name)!);
+    const file = await files.open(join(DIRECTORY, name), "read");
+    const { start } = (await findHeader(file, name, bytes.length))!;
+    segments.push({ name, bytes, frames: framesOf(bytes, Number.parseInt(name), start) });
+  }
+  return { image, segments };
+}
+
+/** Ids of the records that are left when some frames are lost. */
+export function survivors(lost: readonly FrameHeader[]): string[] {
+  const ids = [];
+  for (let sequence = 1; sequence <= RECORDS; sequence++) {
+    const gone = lost.some((f) => sequence >= f.sequence && sequence < f.sequence + f.count);
+    if (!gone) ids.push(`r${sequence}`);
+  }
+  return ids;
 }
 
 /** Reads everything that is there, from sequence 1, in small bites. */
