@@ -7,10 +7,11 @@ import { dirname, join } from "node:path";
 import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
-import { loadSources, processEnvironment, readSources } from "../config/load.ts";
+import { loadSources, processEnvironment } from "../config/load.ts";
 import { find } from "../config/node.ts";
 import { formatProblem } from "../config/problem.ts";
 import { type Resolution, resolve } from "../config/resolve.ts";
+import { readSources } from "../config/sources.ts";
 import type { Arguments, Option, Shell } from "./command.ts";
 
 /** The options themselves. */
@@ -18,8 +19,8 @@ export const CONFIG_OPTIONS = {
   config: {
     type: "string",
     multiple: true,
-    value: "FILE",
-    help: "Configuration; may be repeated, later ones are laid over earlier ones",
+    value: "SOURCE",
+    help: "File, folder, env:NAME, yaml:TEXT or https://…; later ones are laid over earlier",
   },
   set: {
     type: "string",
@@ -40,7 +41,7 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
   const paths = args.values.config ?? [];
   const set = args.values.set ?? [];
   const environment = processEnvironment(shell.env);
-  const { sources, problems } = readSources(paths);
+  const { sources, problems } = await readSources(paths, environment);
   if (problems.length > 0) return { problems, warnings: [], detected: [] };
   const named = loadSources({ sources, set, environment });
   const given = find(named.root, ["agent", "data_dir"]);

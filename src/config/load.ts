@@ -1,21 +1,19 @@
 // The sources of a configuration, joined: every --config in order, then every --set. The only place
-// that reads the environment. A source is a name and a text, wherever the text came from.
+// that takes the environment. A source is a name and a text; sources.ts gets them.
 
-import { Buffer, isUtf8 } from "node:buffer";
-import { closeSync, openSync, readSync } from "node:fs";
 import type { Environment } from "./expand.ts";
 import { type ConfigNode, emptyMap, type MapNode, merge } from "./node.ts";
 import type { Place, Problem } from "./problem.ts";
+import { readText } from "./read-text.ts";
 import { parseYaml } from "./yaml.ts";
-
-// A configuration is written by people; more is a mistaken file name.
-const SOURCE_BYTES_MAX = 1024 * 1024;
 
 /** One text of configuration. */
 export interface ConfigSource {
   /** As messages name it: the path given on the command line. */
   readonly name: string;
   readonly text: string;
+  /** `a::b: c` stands for `a: { b: c }`, as in the Collector's `yaml:` on a command line. */
+  readonly joinedKeys?: boolean;
 }
 
 /** What the operator asked for. */
@@ -39,23 +37,6 @@ export function processEnvironment(env: Readonly<Record<string, string | undefin
   return { env: (name) => env[name], readFile: readText };
 }
 
-/** Reads configuration files. A file that cannot be read is a problem, not an exception. */
-export function readSources(
-  paths: readonly string[],
-): { readonly sources: readonly ConfigSource[]; readonly problems: readonly Problem[] } {
-  const sources: ConfigSource[] = [];
-  const problems: Problem[] = [];
-  for (const [rank, name] of paths.entries()) {
-    try {
-      sources.push({ name, text: readText(name) });
-    } catch (error) {
-      const problem = `Cannot read configuration: ${(error as Error).message}`;
-      problems.push({ at: { source: name, rank }, path: "", problem });
-    }
-  }
-  return { sources, problems };
-}
-
 /** Parses the sources, expands references and merges; `--set` values come last. */
 export function loadSources({ sources, set = [], environment }: LoadOptions): LoadedConfig {
   const problems: Problem[] = [];
@@ -66,8 +47,9 @@ export function loadSources({ sources, set = [], environment }: LoadOptions): Lo
     const parsed = parseYaml(source.text, { name: source.name, rank }, environment);
     problems.push(...parsed.problems);
     if (parsed.node === undefined) complete = false;
-    else if (parsed.node.kind === "map") root = merge(root, parsed.node);
-    else if (parsed.node.kind === "list" || parsed.node.value !== null) {
+    else if (parsed.node.kind === "map") {
+      root = merge(root, source.joinedKeys === true ? splitKeys(parsed.node) : parsed.node);
+    } else if (parsed.node.kind === "list" || parsed.node.value !== null) {
       problems.push({ at: parsed.node.at, path: "", problem: "Expected a map of options" });
     }
   }
@@ -92,44 +74,23 @@ function parseSet(text: string, rank: number, environment: Environment) {
   }
   const name = at.source;
   const parsed = parseYaml(text.slice(equals + 1), { name, rank }, environment, { at, path });
-  let node = parsed.node;
-  if (node === undefined) return parsed;
+  if (parsed.node === undefined) return parsed;
+  return { node: nest(path, at, parsed.node), problems: parsed.problems };
+}
+
+/** The node below a path of keys. */
+function nest(path: readonly string[], at: Place, below: ConfigNode): ConfigNode {
+  let node = below;
   for (const key of path.toReversed()) {
     node = { kind: "map", at, entries: new Map([[key, { at, node }]]) };
   }
-  return { node, problems: parsed.problems };
+  return node;
 }
 
-function readText(path: string): string {
-  try {
-    const bytes = readBytes(path);
-    if (!isUtf8(bytes)) throw new Error("not UTF-8 text");
-    return bytes.toString();
-  } catch (error) {
-    throw new Error(reason(error), { cause: error });
+function splitKeys(map: MapNode): ConfigNode {
+  let whole: ConfigNode = emptyMap(map.at);
+  for (const [key, { at, node }] of map.entries) {
+    whole = merge(whole, nest(key.split("::"), at, node));
   }
-}
-
-/** Never more than the limit: a pipe or a device does not tell its size. */
-function readBytes(path: string): Buffer {
-  const file = openSync(path, "r");
-  try {
-    const bytes = Buffer.alloc(SOURCE_BYTES_MAX + 1);
-    let length = 0;
-    for (let read = -1; read !== 0; length += read) {
-      read = readSync(file, bytes, length, bytes.length - length, null);
-    }
-    if (length > SOURCE_BYTES_MAX) throw new Error(`larger than ${SOURCE_BYTES_MAX} bytes`);
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(file);
-  }
-}
-
-function reason(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "no such file";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  if (code === "EISDIR") return "is a directory";
-  return message;
+  return whole;
 }

@@ -94,18 +94,25 @@ export function toValue(node: ConfigNode): unknown {
 }
 
 /**
- * Lays `over` on `base`. Maps are merged key by key, at every depth; everything else, lists too, is
- * replaced as a whole: what the later source says about a list is all that holds.
+ * Lays `over` on `base`. Maps are merged key by key, at every depth. A written `null` takes the key
+ * away that `base` has; a key with nothing after it leaves a map as it is. Everything else, lists
+ * too, is replaced as a whole: what the later source says about a list is all that holds.
  */
 export function merge(base: ConfigNode, over: ConfigNode): ConfigNode {
+  if (base.kind === "map" && isBlank(over)) return base;
   if (base.kind !== "map" || over.kind !== "map") return over;
   const entries = new Map(base.entries);
   for (const [key, entry] of over.entries) {
     const below = entries.get(key);
-    const node = below === undefined ? entry.node : merge(below.node, entry.node);
-    entries.set(key, { at: entry.at, node });
+    if (below === undefined) entries.set(key, entry);
+    else if (isNull(entry.node)) entries.delete(key);
+    else entries.set(key, { at: entry.at, node: merge(below.node, entry.node) });
   }
   return { kind: "map", at: over.entries.size > 0 ? over.at : base.at, entries };
+}
+
+function isNull(node: ConfigNode): boolean {
+  return node.kind === "scalar" && node.value === null && node.text !== "";
 }
 
 /** The map without some of its keys. */

@@ -1,11 +1,8 @@
 // Sources, references, merging and --set: what the configuration's tree holds, and from where.
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import t from "tap";
 import { expand } from "../../src/config/expand.ts";
-import { type ConfigSource, loadSources, readSources } from "../../src/config/load.ts";
+import { type ConfigSource, loadSources } from "../../src/config/load.ts";
 import { find, placeOf, toValue } from "../../src/config/node.ts";
 import { formatPlace, formatProblem } from "../../src/config/problem.ts";
 import { editDistance, suggest } from "../../src/config/suggest.ts";
@@ -83,6 +80,25 @@ t.test("loadSources() keeps the place of every value, merged ones too", async (t
   t.equal(formatPlace(placeOf(root, ["agent", "host"])), "--set agent.host=…");
 });
 
+t.test("a later null takes away, a blank key leaves a map as it is, a list is replaced", async (t) => {
+  const base = "receivers:\n  auditd: { path: /x }\n  file: { path: /y }\nlist: [1, 2]\nhost: h\n";
+  const over = "receivers:\n  auditd:\n  file: null\nlist: [3]\nhost: ~\n";
+  t.same(toValue(load([base, over]).root), {
+    receivers: { auditd: { path: "/x" } },
+    list: [3],
+  });
+  t.same(toValue(load([base], ["receivers=null", "list=[]"]).root), { list: [], host: "h" });
+  t.same(toValue(load(["a: null\n"]).root), { a: null }, "there is nothing to take away");
+});
+
+t.test("inline text may join its keys, as the Collector's", async (t) => {
+  const text = "a::b::c: 1\na::d: { e::f: 2 }\n";
+  const { root } = load([{ name: "yaml:#1", text, joinedKeys: true }]);
+  t.same(toValue(root), { a: { b: { c: 1 }, d: { "e::f": 2 } } });
+  t.equal(formatPlace(placeOf(root, ["a", "b", "c"])), "yaml:#1:1:10");
+  t.same(toValue(load([text]).root), { "a::b::c": 1, "a::d": { "e::f": 2 } });
+});
+
 t.test("loadSources() types --set values as YAML does, and reports malformed ones", async (t) => {
   const { root } = load([""], ["a.n=5", "a.t=true", "a.s='5'", "a.l=[x, y]", "a.e=", "a.q=x=y"]);
   t.same(toValue(root), { a: { n: 5, t: true, s: "5", l: ["x", "y"], q: "x=y" } });
@@ -132,18 +148,6 @@ t.test("an alias is its anchor's value; a key named __proto__ is only a key", as
   t.same(value.b, { n: 1 });
   t.equal(({} as Record<string, unknown>).polluted, undefined);
   t.ok(Object.hasOwn(value, "__proto__"));
-});
-
-t.test("readSources() tells every file it cannot read", async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), "cairn-sources-"));
-  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  writeFileSync(join(folder, "good.yaml"), "a: 1\n");
-  const { sources, problems } = readSources([`${folder}/good.yaml`, `${folder}/no.yaml`, folder]);
-  t.same(sources, [{ name: `${folder}/good.yaml`, text: "a: 1\n" }]);
-  t.same(problems.map(formatProblem), [
-    `${folder}/no.yaml: Cannot read configuration: no such file`,
-    `${folder}: Cannot read configuration: is a directory`,
-  ]);
 });
 
 t.test("suggest() finds the slip of the keyboard and nothing far away", async (t) => {
