@@ -41,7 +41,9 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     file: () => import("./exporters/file/index.ts"),
     trail: () => import("./exporters/trail/index.ts"),
   },
-  extension: {},
+  extension: {
+    health: () => import("./extensions/health/index.ts"),
+  },
 };
 
 /** Loads one built-in factory; undefined when there is none of that kind and type. */

@@ -101,6 +101,17 @@ export function httpLimits(
   };
 }
 
+/** The bounds of a server that is asked for pages, and sent nothing. */
+export const pageLimits: HttpLimits = {
+  connectionsMax: 64,
+  bodyBytesMax: 1024,
+  headerMs: 10_000,
+  bodyMs: 30_000,
+  idleMs: 120_000,
+  handledMax: HANDLED_MAX,
+  waitingBytesMax: 64 * 1024,
+};
+
 /** An answer of one line, as text. `headers` are added. */
 export function plainAnswer(
   status: number,

@@ -1,6 +1,7 @@
 // The plugin contract: all that a plugin may import. It knows nothing of the host.
 
 export * from "./accounts.ts";
+export * from "./agent-status.ts";
 export * from "./cloudtrail/record.ts";
 export * from "./component.ts";
 export * from "./errors.ts";

@@ -2,13 +2,14 @@
 // nothing arrives before there is somewhere to put it, and stops in the other direction.
 
 import process from "node:process";
-import type {
-  AgentIdentity,
-  Component,
-  Exporter,
-  Extension,
-  Processor,
-  Receiver,
+import {
+  type AgentIdentity,
+  agentStatusService,
+  type Component,
+  type Exporter,
+  type Extension,
+  type Processor,
+  type Receiver,
 } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
 import { fanOut } from "../pipeline/intake.ts";
@@ -17,14 +18,8 @@ import { realFiles } from "../queue/files.ts";
 import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
-import { type ControlServer, serveControl } from "./control.ts";
-import {
-  asDataDirError,
-  type DataDir,
-  dataDirAt,
-  DataDirError,
-  prepareDataDir,
-} from "./data-dir.ts";
+import { type ControlServer, openControl } from "./control.ts";
+import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import type { AgentStatus } from "./status.ts";
 
@@ -108,6 +103,7 @@ class ConfiguredAgent implements Agent {
       once: options.once ?? false,
     };
     this.#components = new ComponentSet(shared);
+    this.#components.provide(agentStatusService, { status: () => this.status() });
   }
 
   async start(): Promise<void> {
@@ -173,15 +169,9 @@ class ConfiguredAgent implements Agent {
   }
 
   async #startControl(): Promise<void> {
-    const { socket } = this.#dataDir;
-    try {
-      this.#control = await serveControl(socket, { "GET /status": () => this.status() });
-    } catch (error) {
-      if (error instanceof DataDirError) throw error;
-      // Capturing goes before answering: some file systems hold no sockets.
-      const log = this.#options.logs.of("agent");
-      log.warn(`Cannot listen on "${socket}": cairn status will not work: ${error}`);
-    }
+    const routes = { "GET /status": () => this.status() };
+    const log = this.#options.logs.of("agent");
+    this.#control = await openControl(this.#dataDir.socket, routes, log);
   }
 
   async #startExtensions(): Promise<void> {

@@ -12,6 +12,7 @@ import type {
   FormatContext,
   FormatFactory,
   Runtime,
+  ServiceKind,
 } from "../../plugins/sdk/index.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import type { DataDir } from "./data-dir.ts";
@@ -119,6 +120,11 @@ export class ComponentSet {
       const isHealth = state !== "starting" && state !== "stopped";
       if (isHealth && member.isStarted) member.host.report(state, reason);
     };
+  }
+
+  /** Offers a service of the agent itself. */
+  provide<S>(kind: ServiceKind<S>, service: S): void {
+    this.#services.provide(this, kind, service);
   }
 
   /** How each of them is doing. */

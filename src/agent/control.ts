@@ -9,6 +9,7 @@ import {
   type Server,
   type ServerResponse,
 } from "node:http";
+import type { Log } from "../../plugins/sdk/index.ts";
 import { DataDirError } from "./data-dir.ts";
 
 // An answer is small and local; an agent that needs longer is stuck.
@@ -87,6 +88,22 @@ export async function serveControl(path: string, routes: ControlRoutes): Promise
   }
   await chmod(path, 0o600);
   return { close: () => close(server) };
+}
+
+/** Serves the routes; where the file system holds no sockets the log says so, and nothing is served. */
+export async function openControl(
+  path: string,
+  routes: ControlRoutes,
+  log: Log,
+): Promise<ControlServer | undefined> {
+  try {
+    return await serveControl(path, routes);
+  } catch (error) {
+    if (error instanceof DataDirError) throw error;
+    // Capturing goes before answering.
+    log.warn(`Cannot listen on "${path}": cairn status will not work: ${error}`);
+    return undefined;
+  }
 }
 
 async function answerTo(

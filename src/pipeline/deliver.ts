@@ -50,6 +50,8 @@ export interface DeliveryStatus extends HealthStatus {
   readonly lost: number;
   /** Sequence of the next record to deliver; all below are done. */
   readonly position: number;
+  /** How long a batch may wait to fill. */
+  readonly batchAgeMsMax: number;
 }
 
 /** Delivers a pipeline's records to one exporter. */
@@ -117,8 +119,9 @@ export class Delivery {
   /** How it is doing now. */
   status(): DeliveryStatus {
     const { position, delivered, deadLettered, excluded, lost } = this.#parts.cursor.state();
-    const { id } = this.#parts;
-    return { id, ...this.#health.status(), delivered, deadLettered, excluded, lost, position };
+    const { id, options: { batch: { maxAgeMs: batchAgeMsMax } } } = this.#parts;
+    const books = { delivered, deadLettered, excluded, lost, position };
+    return { id, ...this.#health.status(), ...books, batchAgeMsMax };
   }
 
   async #run(): Promise<void> {

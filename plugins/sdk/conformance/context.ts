@@ -5,6 +5,7 @@ import { createNoopMeter, trace } from "@opentelemetry/api";
 import process from "node:process";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
+import { type AgentStatusService, agentStatusService } from "../agent-status.ts";
 import type {
   AgentIdentity,
   ComponentContext,
@@ -112,10 +113,15 @@ export interface TestHost extends Host {
   readonly reports: readonly Report[];
 }
 
-/** Makes a host without services. */
+/** Makes a host of an agent that runs, without components. */
 export function testHost(): TestHost {
   const reports: Report[] = [];
-  const services: { kind: unknown; service: unknown }[] = [];
+  const agent: AgentStatusService = {
+    status: () => ({ state: "running", components: [], pipelines: [] }),
+  };
+  const services: { kind: unknown; service: unknown }[] = [
+    { kind: agentStatusService, service: agent },
+  ];
   return {
     reports,
     provide: (kind, service) => {
