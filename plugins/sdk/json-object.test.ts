@@ -70,6 +70,15 @@ t.test("parseObject() rejects what it cannot read, and says why", async (t) => {
   }
 });
 
+t.test("parseObject() rejects a flood of members before the parser sees it", async (t) => {
+  const names = Array.from({ length: 1_000_001 }, (_, i) => `"${i.toString(36)}":1`);
+  const bytes = new TextEncoder().encode(`{${names.join()}}`);
+  t.throws(() => parseObject(bytes, { bytesMax: 1 << 25, depthMax: 4 }), {
+    name: "RejectedInput",
+    message: "Has 1000001 members: the limit is 1000000",
+  });
+});
+
 t.test("parseObject() reads what JSON.parse reads, whatever the object", async (t) => {
   const roomy = { bytesMax: 1_000_000, depthMax: 256 };
   const objects = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 }));

@@ -33,6 +33,9 @@ const CLOSE_BRACKET = 0x5d;
 const COLON = 0x3a;
 // A double holds 15 decimal digits exactly; longer numbers are looked at one by one.
 const EXACT_DIGITS = 15;
+// Each new name takes the parser microseconds: a few MiB of them would hold up everything else for
+// many seconds. The largest batches of real senders hold some hundred thousand members.
+const MEMBERS_MAX = 1_000_000;
 
 /** Parses a frame; undefined for a blank one. Throws RejectedInput with the reason otherwise. */
 export function parseObject(frame: Uint8Array, limits: JsonLimits): ParsedObject | undefined {
@@ -56,6 +59,9 @@ export function parseJson(frame: Uint8Array, limits: JsonLimits): ParsedJson | u
   const shape = inspect(bytes);
   if (shape.depth > limits.depthMax) {
     throw new RejectedInput(`Is nested ${shape.depth} deep: the limit is ${limits.depthMax}`);
+  }
+  if (shape.members > MEMBERS_MAX) {
+    throw new RejectedInput(`Has ${shape.members} members: the limit is ${MEMBERS_MAX}`);
   }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   let root: Json;
