@@ -3,8 +3,7 @@
 // of a negative operator refuses. Plain comparisons of text, case-sensitive, no wildcards.
 
 import { z } from "zod";
-import type { StoredRecord } from "../export-batch.ts";
-import { eventCategory, isReadOnly, type Selector } from "./event-category.ts";
+import { eventCategory, isReadOnly, type Selectable, type Selector } from "./event-category.ts";
 import type { CloudTrailRecord } from "./record.ts";
 
 /** Over all selectors of a trail or store; it bounds the number of selectors, too. */
@@ -177,7 +176,7 @@ export function compileAdvancedEventSelectors(
     const others = FieldSelectors.filter((field) => field.Field !== "eventCategory");
     byCategory.set(category, [...byCategory.get(category) ?? [], others]);
   }
-  return (stored: StoredRecord) => {
+  return (stored: Selectable) => {
     const alternatives = byCategory.get(eventCategory(stored));
     if (alternatives === undefined) return false;
     return alternatives.some((fields) => fields.length === 0 || matches(fields, stored.record));

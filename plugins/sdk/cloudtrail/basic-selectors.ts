@@ -2,8 +2,7 @@
 // resource by the beginning of their ARN.
 
 import { z } from "zod";
-import type { StoredRecord } from "../export-batch.ts";
-import { eventCategory, isReadOnly, type Selector } from "./event-category.ts";
+import { eventCategory, isReadOnly, type Selectable, type Selector } from "./event-category.ts";
 import type { CloudTrailRecord } from "./record.ts";
 
 const SELECTORS_MAX = 5;
@@ -78,7 +77,7 @@ export function compileEventSelectors(selectors: readonly EventSelector[]): Sele
     selector.ReadWriteType === "All" && selector.ExcludeManagementEventSources.length === 0
   );
   const data = selectors.filter((selector) => selector.DataResources.length > 0);
-  return (stored: StoredRecord) => {
+  return (stored: Selectable) => {
     switch (eventCategory(stored)) {
       case "Management":
         return everyManagement || wantsManagement(management, stored);
@@ -93,7 +92,7 @@ export function compileEventSelectors(selectors: readonly EventSelector[]): Sele
   };
 }
 
-function wantsManagement(selectors: readonly EventSelector[], stored: StoredRecord): boolean {
+function wantsManagement(selectors: readonly EventSelector[], stored: Selectable): boolean {
   if (selectors.length === 0) return false;
   const { record } = stored;
   return selectors.some((selector) =>

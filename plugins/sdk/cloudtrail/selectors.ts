@@ -8,4 +8,4 @@ export {
   compileAdvancedEventSelectors,
 } from "./advanced-selectors.ts";
 export { compileEventSelectors, type EventSelector, eventSelectors } from "./basic-selectors.ts";
-export type { Selector } from "./event-category.ts";
+export { type Selectable, selectable, type Selector } from "./event-category.ts";
