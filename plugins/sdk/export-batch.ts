@@ -16,6 +16,8 @@ export interface StoredRecord {
   readonly region: string;
   /** eventCategory; "Management" where the record has none. */
   readonly category: string;
+  /** Id of the one exporter it is for, where it is a dead letter replayed; without it, for all. */
+  readonly only?: string | undefined;
   /**
    * The record's JSON text on one line, UTF-8, as it is delivered. Not to be changed. Lent until the
    * export has settled: then the memory is taken back, and a view of it is empty.

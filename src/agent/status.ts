@@ -1,6 +1,7 @@
 // The status of an agent: one document, which the control socket serves as JSON and `cairn status`
 // shows to people.
 
+import type { LetterCounts } from "../pipeline/dead-letters.ts";
 import type { ExporterStatus, PipelineStatus } from "../pipeline/pipeline.ts";
 import type { ComponentStatus } from "./host.ts";
 
@@ -41,7 +42,7 @@ function componentLines(component: ComponentStatus): readonly string[] {
 }
 
 function pipelineLines(pipeline: PipelineStatus): readonly string[] {
-  const { name, counts, queue, deadLetters } = pipeline;
+  const { name, counts, queue, letters } = pipeline;
   const { received, stored, filtered, duplicate, rejected } = counts;
   const blocked = queue.blocked ? ", receivers wait" : "";
   const state = pipeline.state === "running" ? "" : ` ${pipeline.state}: ${queue.problem}`;
@@ -50,9 +51,16 @@ function pipelineLines(pipeline: PipelineStatus): readonly string[] {
     `  received ${received} = stored ${stored} + filtered ${filtered} + duplicate ${duplicate} ` +
     `+ rejected ${rejected}`,
     `  queue ${queue.bytes} bytes in ${queue.segments} segments${blocked}; ` +
-    `dead letters ${deadLetters}`,
+    `dead letters ${formatLetters(letters)}`,
     ...pipeline.exporters.map((exporter) => exporterLine(exporter, stored)),
   ];
+}
+
+/** The dead letters' books: how many there are, and where the others went. */
+export function formatLetters({ kept, replayed, purged, dropped }: LetterCounts): string {
+  const gone = Object.entries({ replayed, purged, dropped }).filter(([, count]) => count > 0);
+  if (gone.length === 0) return String(kept);
+  return `${kept} (${gone.map(([how, count]) => `${how} ${count}`).join(", ")})`;
 }
 
 function exporterLine(exporter: ExporterStatus, stored: number): string {

@@ -13,8 +13,8 @@ import { runProcessors } from "./process.ts";
 export interface AdmissionParts {
   /** The pipeline's name, for messages. */
   readonly name: string;
-  readonly queue: Queue;
-  readonly deadLetters: DeadLetters;
+  readonly queue: Pick<Queue, "append">;
+  readonly deadLetters: Pick<DeadLetters, "add">;
   readonly window: DedupeWindow;
   readonly processors: readonly Processor[];
   readonly agent: AgentIdentity;
@@ -26,6 +26,8 @@ export interface AdmissionParts {
 /** A batch that asks to be let in. */
 export interface Applicant {
   readonly receiver: string;
+  /** Whose position comes with it; the receiver's own by default. */
+  readonly holder?: string;
   /** Makes the drafts, called when it is its turn and there is room; `keep`: see Draft.record. */
   readonly draft: (keep: boolean) => Drafts;
   /** Goes past the processors: what the agent says of itself is not for them to take out. */
@@ -124,7 +126,7 @@ export class Admission {
     const { drafts, rejected } = applicant.draft(processors.length > 0);
     const fresh = await this.#unknown(drafts);
     const batch: Outgoing = {
-      receiver: applicant.receiver,
+      receiver: applicant.holder ?? applicant.receiver,
       position,
       signal,
       entries: fresh,

@@ -1,53 +1,17 @@
 // What could not be read, and what an exporter will never take: kept verbatim, with the reason, in
-// a queue of its own beside the pipeline's. A letter's bytes are one line of JSON (all but the
-// input) and then the input as it came. Written before the books or a cursor say so; oldest go when
-// full.
+// a queue of its own beside the pipeline's. Written before the books or a cursor say so; the oldest
+// go when it is full, others when an operator has them replayed or purged.
 
-import { Buffer } from "node:buffer";
 import { LRUCache } from "lru-cache";
-import type { AgentIdentity, Log, StoredRecord } from "../../plugins/sdk/index.ts";
-import type { Files } from "../queue/files.ts";
+import type { AgentIdentity, Log } from "../../plugins/sdk/index.ts";
+import { type Files, realFiles } from "../queue/files.ts";
 import type { Cursor } from "../queue/cursor.ts";
 import { type Entry, Queue } from "../queue/queue.ts";
-import { contentId } from "./identity.ts";
+import { type Letter, letterId, type NewLetter, packLetter, unpackLetter } from "./letter.ts";
 import { QueueWatch } from "./queue-watch.ts";
+import { merge, type Removal, RemovedLetters, type Run } from "./removed-letters.ts";
 
-/** What is said of a letter, apart from the input itself. */
-interface About {
-  /** Why it was set aside: the problem, never the input. */
-  readonly reason: string;
-  /** Stable name of the problem. */
-  readonly code: string;
-  /** Id of the receiver it came through, or of the exporter that will not take it. */
-  readonly from: string;
-  /** How often it was offered. */
-  readonly attempts: number;
-  /** Of the first and last attempt, in milliseconds since the epoch. */
-  readonly firstAt: number;
-  readonly lastAt: number;
-  /** Its sequence in the pipeline's queue, for records that were stored. */
-  readonly sequence?: number;
-  /** How long the input was, where it was too long to be kept whole. */
-  readonly rawBytes?: number;
-}
-
-/** One thing set aside. */
-export interface Letter extends About {
-  /** The same for the same input of the same component, so that it is kept once. */
-  readonly id: string;
-  /** Number of the letter, from 1. */
-  readonly number: number;
-  /** The input, verbatim. */
-  readonly raw: Uint8Array;
-}
-
-/**
- * A letter to be kept. `key` is the input's identity at its component; without one, its content.
- */
-export interface NewLetter extends About {
-  readonly key?: string;
-  readonly raw: Uint8Array;
-}
+export type { Letter, NewLetter } from "./letter.ts";
 
 /** What dead letters need. */
 export interface DeadLettersOptions {
@@ -62,7 +26,6 @@ export interface DeadLettersOptions {
 
 /** How many letters are told apart from repeats. */
 const KNOWN_MAX = 16_384;
-const ID_LENGTH_MAX = 200;
 /**
  * Input is kept verbatim up to this, and up to a quarter of the folder's limit, so that there is
  * always room for it. More is no record and no line of any source.
@@ -70,9 +33,18 @@ const ID_LENGTH_MAX = 200;
 const RAW_BYTES_MAX = 8 * 1024 * 1024;
 /** Most bytes handed to the queue at once, whose frames have a limit. */
 const APPEND_BYTES_MAX = 16 * 1024 * 1024;
-const CATEGORY = "DeadLetter";
 /** Letters read at once when listing. */
 const PAGE = { records: 256, bytes: 4 * 1024 * 1024 };
+
+/** Letters since the folder was made: written = kept + replayed + purged + dropped. */
+export interface LetterCounts {
+  readonly kept: number;
+  /** Gone because their records are in the queue again. */
+  readonly replayed: number;
+  readonly purged: number;
+  /** Gone because the folder was full. */
+  readonly dropped: number;
+}
 
 /** The dead letters of one pipeline. */
 export class DeadLetters {
@@ -81,25 +53,30 @@ export class DeadLetters {
   readonly #kept: Cursor;
   readonly #agent: AgentIdentity;
   readonly #rawBytesMax: number;
-  readonly #known = new LRUCache<string, true>({ max: KNOWN_MAX });
+  readonly #removed: RemovedLetters;
+  /** Number by id. */
+  readonly #known = new LRUCache<string, number>({ max: KNOWN_MAX });
   readonly #inFlight = new Map<string, Promise<unknown>>();
+  #turn: Promise<unknown> = Promise.resolve();
 
   private constructor(
     queue: Queue,
     watch: QueueWatch,
     kept: Cursor,
+    removed: RemovedLetters,
     options: DeadLettersOptions,
   ) {
     this.#queue = queue;
     this.#watch = watch;
     this.#kept = kept;
+    this.#removed = removed;
     this.#agent = options.agent;
     this.#rawBytesMax = Math.min(RAW_BYTES_MAX, Math.floor(options.bytesMax / 4));
   }
 
   /** Opens or makes the folder; throws what Queue.open throws. */
   static async open(options: DeadLettersOptions): Promise<DeadLetters> {
-    const { directory, bytesMax, freeDiskBytesMin, clock, log, files } = options;
+    const { directory, bytesMax, freeDiskBytesMin, clock, log, files = realFiles } = options;
     const watch = new QueueWatch(log, { queue: "dead letters" });
     const queue = await Queue.open({
       directory,
@@ -109,22 +86,33 @@ export class DeadLetters {
       // Blocking here would let a flood of garbage stop what can be read.
       overflow: "drop_oldest",
       clock,
-      ...(files === undefined ? {} : { files }),
+      files,
       onDrop: ({ count, reason }) => {
         log.error("Dead letters dropped, the oldest first", { count, reason });
       },
       onState: (state) => watch.changed(state),
     });
-    // This cursor stays where it is: it holds the letters until they are purged.
-    const letters = new DeadLetters(queue, watch, await queue.cursor("kept"), options);
-    for (const id of await queue.recentIds(KNOWN_MAX)) letters.#known.set(id, true);
-    return letters;
+    try {
+      const removed = await RemovedLetters.open(files, directory);
+      for (const problem of removed.problems) log.warn(`${problem}; put aside`);
+      // This cursor holds the letters until the oldest of them are removed.
+      const letters = new DeadLetters(queue, watch, await queue.cursor("kept"), removed, options);
+      await queue.eachRecent(KNOWN_MAX, ({ id, sequence }) => {
+        if (!removed.has(sequence)) letters.#known.set(id, sequence);
+      });
+      return letters;
+    } catch (error) {
+      await queue.close();
+      throw error;
+    }
   }
 
-  /** How many letters are kept. */
-  count(): number {
-    const { oldestSequence, nextSequence } = this.#queue.stats();
-    return nextSequence - Math.max(oldestSequence, this.#kept.state().position);
+  /** The letters' books. */
+  counts(): LetterCounts {
+    const next = this.#queue.nextSequence();
+    const kept = next - this.#floor - this.#removed.countFrom(this.#floor);
+    const { replayed, purged } = this.#removed.totals;
+    return { kept, replayed, purged, dropped: next - 1 - kept - replayed - purged };
   }
 
   /** Resolves when all are on disk. A letter that is kept already is not kept again. */
@@ -140,7 +128,7 @@ export class DeadLetters {
       else if (!this.#known.has(id) && !added.has(id)) {
         added.add(id);
         const raw = letter.raw.subarray(0, this.#rawBytesMax);
-        entries.push(entry(id, letter, raw, this.#agent));
+        entries.push(packLetter(id, letter, raw, this.#agent));
         bytes += raw.length;
         if (bytes >= APPEND_BYTES_MAX) {
           waits.add(this.#append(entries));
@@ -155,13 +143,49 @@ export class DeadLetters {
 
   /** The letters, oldest first, from a number on. */
   async *letters(from = 1): AsyncGenerator<Letter> {
-    let next = Math.max(from, this.#kept.state().position);
+    let next = Math.max(from, this.#floor);
     while (next < this.#queue.nextSequence()) {
       const page = await this.#kept.read(next, PAGE);
       if (page.next <= next) return;
-      for (const stored of page.records) yield decode(stored);
+      for (const stored of page.records) {
+        if (!this.#removed.has(stored.sequence)) yield unpackLetter(stored);
+      }
       next = page.next;
     }
+  }
+
+  /** One letter; undefined where it is not there, or no longer. */
+  async letter(number: number): Promise<Letter | undefined> {
+    if (number < this.#floor || this.#removed.has(number)) return undefined;
+    const { records } = await this.#kept.read(number, { records: 1, bytes: 1 });
+    return records[0]?.sequence === number ? unpackLetter(records[0]) : undefined;
+  }
+
+  /** Runs one piece of work on the letters after the other, so that none is handled twice. */
+  exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  /**
+   * Lets letters go, durably; answers how many of them were there. To be called within `exclusive`.
+   */
+  async remove(runs: readonly Run[], how: Removal): Promise<number> {
+    const floor = this.#floor;
+    const last = this.#queue.nextSequence() - 1;
+    const within = merge(runs.map(([from, to]) => [Math.max(from, floor), Math.min(to, last)]));
+    const count = await this.#removed.add(within, how, floor);
+    for (const [id, number] of this.#known.entries()) {
+      if (this.#removed.has(number)) this.#known.delete(id);
+    }
+    const state = this.#kept.state();
+    const position = this.#removed.skip(this.#floor);
+    if (position > state.position) {
+      const excluded = state.excluded + position - state.position;
+      await this.#kept.save({ ...state, position, excluded });
+    }
+    return count;
   }
 
   /** Closes the folder. */
@@ -170,47 +194,19 @@ export class DeadLetters {
     return this.#queue.close();
   }
 
+  /** The oldest number that may be there. */
+  get #floor(): number {
+    return Math.max(this.#queue.stats().oldestSequence, this.#kept.state().position);
+  }
+
   async #append(entries: readonly Entry[]): Promise<void> {
     const appended = this.#queue.append({ entries });
     for (const { id } of entries) this.#inFlight.set(id, appended);
     try {
-      await appended;
-      for (const { id } of entries) this.#known.set(id, true);
+      const { first } = await appended;
+      entries.forEach(({ id }, index) => this.#known.set(id, first + index));
     } finally {
       for (const { id } of entries) this.#inFlight.delete(id);
     }
   }
-}
-
-function letterId(letter: NewLetter): string {
-  const id = `${letter.from}#${letter.key ?? contentId(letter.raw)}`;
-  return id.length <= ID_LENGTH_MAX ? id : `${letter.from}#${contentId(Buffer.from(id))}`;
-}
-
-function entry(id: string, letter: NewLetter, raw: Uint8Array, agent: AgentIdentity): Entry {
-  const { reason, code, from, attempts, firstAt, lastAt, sequence } = letter;
-  const about: About = {
-    reason,
-    code,
-    from,
-    attempts,
-    firstAt,
-    lastAt,
-    ...(sequence === undefined ? {} : { sequence }),
-    ...(raw.length < letter.raw.length ? { rawBytes: letter.raw.length } : {}),
-  };
-  return {
-    id,
-    time: lastAt,
-    accountId: agent.accountId,
-    region: agent.region,
-    category: CATEGORY,
-    bytes: Buffer.concat([Buffer.from(`${JSON.stringify(about)}\n`), raw]),
-  };
-}
-
-function decode({ id, sequence, bytes }: StoredRecord): Letter {
-  const end = bytes.indexOf(10);
-  const about = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end))) as About;
-  return { ...about, id, number: sequence, raw: bytes.subarray(end + 1) };
 }

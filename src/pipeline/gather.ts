@@ -55,7 +55,10 @@ export class Gatherer {
     stop: AbortSignal,
   ) {
     this.#cursor = cursor;
-    this.#selectors = selectors;
+    const { name } = cursor;
+    // A dead letter replayed is for the exporter that had refused it.
+    this.#selectors = (record) =>
+      (record.only === undefined || record.only === name) && selectors(record);
     this.#options = options;
     this.#stop = stop;
     stop.addEventListener("abort", () => this.#wake?.(), { once: true });

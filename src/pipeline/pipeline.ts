@@ -14,13 +14,15 @@ import type { Files } from "../queue/files.ts";
 import { type Counts, Queue, type QueueOptions, type QueueStats } from "../queue/queue.ts";
 import type { RecoveryReport } from "../queue/recover.ts";
 import { Admission } from "./admission.ts";
-import { DeadLetters } from "./dead-letters.ts";
+import { DeadLetters, type LetterCounts } from "./dead-letters.ts";
 import { DedupeWindow } from "./dedupe.ts";
 import { type DeliverOptions, Delivery, type DeliveryStatus } from "./deliver.ts";
 import { fromEvents, messageOf } from "./draft.ts";
 import { createIntake } from "./intake.ts";
 import { OwnEvents } from "./own-events.ts";
 import { QueueWatch } from "./queue-watch.ts";
+import type { Run } from "./removed-letters.ts";
+import { replay, type Replayed, type ReplayOrder } from "./replay.ts";
 
 /** What a pipeline is opened with. */
 export interface PipelineOptions {
@@ -40,6 +42,8 @@ export interface PipelineOptions {
   /** Records told apart from repeats. */
   readonly dedupeEntriesMax?: number;
   readonly processors: readonly Processor[];
+  /** Ids of the exporters whose letters may be replayed, where none of them is added. */
+  readonly exporters?: readonly string[];
   readonly files?: Files;
 }
 
@@ -63,6 +67,8 @@ export interface PipelineStatus {
   readonly recovery: RecoveryReport;
   /** Letters kept. */
   readonly deadLetters: number;
+  /** The letters' own books: written = kept + replayed + purged + dropped. */
+  readonly letters: LetterCounts;
   readonly exporters: readonly ExporterStatus[];
 }
 
@@ -167,6 +173,22 @@ export class Pipeline {
     return this.#deadLetters;
   }
 
+  /** Hands dead letters in again; each leaves when its record is durable. */
+  replay(order: ReplayOrder): Promise<Replayed> {
+    return replay({
+      queue: this.#queue,
+      deadLetters: this.#deadLetters,
+      admission: this.#admission,
+      agent: this.#options.agent,
+      exporters: () => this.#options.exporters ?? this.#deliveries.keys(),
+    }, order);
+  }
+
+  /** Lets dead letters go for ever; answers how many of them were there. */
+  purge(runs: readonly Run[]): Promise<number> {
+    return this.#deadLetters.exclusive(() => this.#deadLetters.remove(runs, "purged"));
+  }
+
   /**
    * Resolves when every exporter is done with all that was stored when it was called; batches do
    * not wait to fill. Rejects with the signal's reason. To be called after `start`.
@@ -186,6 +208,7 @@ export class Pipeline {
   status(): PipelineStatus {
     const next = this.#queue.nextSequence();
     const queue = this.#queue.stats();
+    const letters = this.#deadLetters.counts();
     return {
       name: this.name,
       state: queue.problem === undefined ? "running" : "degraded",
@@ -193,7 +216,8 @@ export class Pipeline {
       inFlight: this.#admission.inFlight,
       queue,
       recovery: this.#queue.recovery,
-      deadLetters: this.#deadLetters.count(),
+      deadLetters: letters.kept,
+      letters,
       exporters: [...this.#deliveries.values()].map((delivery) => {
         const status = delivery.status();
         return { ...status, queued: next - status.position };

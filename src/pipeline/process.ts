@@ -107,7 +107,8 @@ function settle(items: readonly Item[], agent: AgentIdentity, tally: Tally): rea
     const own = draft === undefined || draft.own;
     const options = { agent, own, keep: false, validate: validateRecord };
     const { drafts: written, rejected } = fromRecord(record, options);
-    drafts.push(...written);
+    // The window knows its id from its original: here the bytes tell it from a repeat.
+    for (const changed of written) drafts.push({ ...changed, own: false });
     tally.rejected.push(...rejected);
   }
   return drafts;

@@ -44,7 +44,7 @@ export interface FrameContent extends FrameNote {
   readonly records: readonly StoredRecord[];
 }
 
-type Route = readonly [accountId: string, region: string, category: string];
+type Route = readonly [accountId: string, region: string, category: string, only?: string];
 type PackedEntry = readonly [id: string, time: number, route: number, bytes: Uint8Array];
 
 // Where a frame mixes more routes than this, finding one again costs more than repeating it.
@@ -90,13 +90,16 @@ function addEntries(batch: readonly Entry[], routes: Route[], entries: PackedEnt
 }
 
 function sameRoute(route: Route, entry: Entry): boolean {
-  return route[0] === entry.accountId && route[1] === entry.region && route[2] === entry.category;
+  return route[0] === entry.accountId && route[1] === entry.region &&
+    route[2] === entry.category && route[3] === entry.only;
 }
 
 function routeOf(routes: Route[], entry: Entry): number {
   const first = Math.max(0, routes.length - ROUTES_SEARCHED);
   for (let i = routes.length - 1; i >= first; i--) if (sameRoute(routes[i]!, entry)) return i;
-  return routes.push([entry.accountId, entry.region, entry.category]) - 1;
+  const { accountId, region, category, only } = entry;
+  const route = [accountId, region, category] as const;
+  return routes.push(only === undefined ? route : [...route, only]) - 1;
 }
 
 /** Packs any plain value (segment headers). The bytes are the caller's. */
@@ -182,6 +185,7 @@ class QueuedRecord implements StoredRecord {
   readonly accountId: string;
   readonly region: string;
   readonly category: string;
+  readonly only: string | undefined;
   readonly bytes: Uint8Array;
   #record: CloudTrailRecord | undefined;
 
@@ -192,6 +196,7 @@ class QueuedRecord implements StoredRecord {
     this.accountId = route[0];
     this.region = route[1];
     this.category = route[2];
+    this.only = route[3];
     this.bytes = entry[3];
   }
 

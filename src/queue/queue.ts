@@ -43,7 +43,7 @@
 //   at         when it was written, ms since the epoch
 //   totals     [received, filtered, duplicate, rejected] since the queue was made, this frame included
 //   positions  [[receiver, JSON text of what changed]…], in order; a null member removes the key
-//   routes     [[account, region, category]…]
+//   routes     [[account, region, category]…]; a fourth member is the one exporter they are for
 //   entries    [[id, time in ms, index into routes, bin: the record's JSON text]…]
 //
 // Recovery reads every header and the newest segment. Bytes behind the last whole frame are torn and
