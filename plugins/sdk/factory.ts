@@ -30,6 +30,8 @@ export interface FormatUse {
   readonly config?: Readonly<Record<string, unknown>>;
   /** The receiver's option, a map, in which all further options of the format stand. */
   readonly under?: string;
+  /** It reads messages inside of what the receiver itself reads, not the receiver's frames. */
+  readonly embedded?: true;
 }
 
 /** Makes receivers. `create` only keeps what it is given; work begins with `start`. */

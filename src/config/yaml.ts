@@ -21,13 +21,14 @@ export interface ParsedYaml {
 }
 
 /**
- * Parses one text. With `at`, every place is that one (a `--set` value has no lines of its own), and
- * `path` is what its problems begin with.
+ * Parses one text. Without an environment, references are text like any other. With `at`, every
+ * place is that one (a `--set` value has no lines of its own), and `path` is what its problems begin
+ * with.
  */
 export function parseYaml(
   text: string,
   source: { readonly name: string; readonly rank: number },
-  environment: Environment,
+  environment: Environment | undefined,
   within: { readonly at?: Place; readonly path?: readonly string[] } = {},
 ): ParsedYaml {
   const lines = new LineCounter();
@@ -98,14 +99,14 @@ function wording(
 /** Walks one document. */
 class TreeBuilder {
   readonly #document: Document.Parsed;
-  readonly #environment: Environment;
+  readonly #environment: Environment | undefined;
   readonly #placeAt: (offset: number) => Place;
   readonly #problems: Problem[] = [];
   #nodes = 0;
 
   constructor(
     document: Document.Parsed,
-    environment: Environment,
+    environment: Environment | undefined,
     placeAt: (offset: number) => Place,
   ) {
     this.#document = document;
@@ -172,7 +173,9 @@ class TreeBuilder {
       const readings = value === null ? [null] : [value, text];
       return { kind: "scalar", at, value, text, readings, secret: false };
     }
-    const { text, referred, problems } = expand(value, this.#environment);
+    const { text, referred, problems } = this.#environment === undefined
+      ? { text: value, referred: false, problems: [] }
+      : expand(value, this.#environment);
     for (const { problem, fix } of problems) this.#report(at, path, problem, fix);
     if (!referred) {
       return { kind: "scalar", at, value: text, text, readings: [text], secret: false };

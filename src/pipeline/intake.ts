@@ -16,7 +16,7 @@ import { fromEvents, fromRecords } from "./draft.ts";
 export function createIntake(
   receiver: string,
   admission: Admission,
-  queue: Queue,
+  queue: Pick<Queue, "position">,
   agent: AgentIdentity,
 ): Intake {
   // The type, not the name: renaming a receiver leaves the eventIDs of its source as they are.

@@ -16,7 +16,7 @@ export default defineReceiver({
   stability: "beta",
   summary: "Follows the systemd journal, or reads exported ones",
   config,
-  formats: () => [{ name: "audit" }],
+  formats: () => [{ name: "audit", embedded: true }],
   create: (options, context, intake) => new Journald(options, context, intake),
 });
 
