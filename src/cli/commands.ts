@@ -14,6 +14,10 @@ export const COMMANDS: Readonly<
     summary: "Check a configuration and tell every problem",
     load: async () => (await import("./validate.ts")).validate,
   },
+  "print-config": {
+    summary: "Print the configuration that all sources add up to",
+    load: async () => (await import("./print-config.ts")).printConfig,
+  },
   status: {
     summary: "Ask the running agent how it is doing",
     load: async () => (await import("./status.ts")).status,

@@ -8,9 +8,9 @@ import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
 import { loadSources, processEnvironment } from "../config/load.ts";
-import { find } from "../config/node.ts";
+import { find, type MapNode } from "../config/node.ts";
 import { formatProblem } from "../config/problem.ts";
-import { type Resolution, resolve } from "../config/resolve.ts";
+import { type Resolution, resolve, type ResolveDefaults } from "../config/resolve.ts";
 import { readSources } from "../config/sources.ts";
 import type { Arguments, Option, Shell } from "./command.ts";
 
@@ -33,8 +33,12 @@ export const CONFIG_OPTIONS = {
 // More come from one mistake that repeats itself, or from a file that is no configuration.
 const PROBLEMS_MAX = 100;
 
-/** A resolution, and the sources of this host where it came from the embedded default. */
-export type ReadConfiguration = Resolution & { readonly detected: readonly DetectedSource[] };
+/** A resolution, what it was made from, and the sources of this host if it is the embedded default. */
+export interface ReadConfiguration extends Resolution {
+  readonly detected: readonly DetectedSource[];
+  /** All sources as one tree; undefined where one of them could not be read. */
+  readonly tree?: { readonly root: MapNode; readonly defaults: ResolveDefaults };
+}
 
 /** Reads what the options name, or the embedded default where there is no --config. */
 export async function readConfiguration(args: Arguments, shell: Shell): Promise<ReadConfiguration> {
@@ -58,7 +62,9 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
     environment,
   });
   const defaults = { host: hostname(), dataDir };
-  return { ...await resolve(loaded, createRegistry(), defaults), detected };
+  const resolution = await resolve(loaded, createRegistry(), defaults);
+  const tree = loaded.complete ? { tree: { root: loaded.root, defaults } } : {};
+  return { ...resolution, ...tree, detected };
 }
 
 /** Every problem and warning on standard error, one a line. */

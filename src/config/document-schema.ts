@@ -1,8 +1,22 @@
 // The JSON Schema of a whole configuration: the document's own parts, and every component's.
 
-import type { ComponentFactory, ComponentKind } from "../../plugins/sdk/index.ts";
-import { agentOptions, exporterOptions, SECTIONS, serviceOptions } from "./document.ts";
+import {
+  type ComponentFactory,
+  type ComponentKind,
+  duration,
+  type ExporterFactory,
+  size,
+} from "../../plugins/sdk/index.ts";
+import {
+  agentOptions,
+  BATCH_DEFAULTS,
+  exporterOptions,
+  SECTIONS,
+  serviceOptions,
+} from "./document.ts";
 import { type JsonSchema, toJsonSchema } from "./json-schema.ts";
+import type { MapNode } from "./node.ts";
+import type { Factories, ResolveDefaults } from "./resolve.ts";
 
 /** The schema of a configuration made of these components. */
 export function documentSchema(factories: readonly ComponentFactory[]): JsonSchema {
@@ -34,10 +48,62 @@ export function documentSchema(factories: readonly ComponentFactory[]): JsonSche
   };
 }
 
-/** A component's own options and, for an exporter, those every exporter has. */
+/**
+ * A component's own options and, for an exporter, those every exporter has, with its own defaults of
+ * a batch.
+ */
 export function componentSchema(factory: ComponentFactory): JsonSchema {
   const own = { description: factory.summary, ...toJsonSchema(factory.config) };
   if (factory.kind !== "exporter") return own;
-  const common = toJsonSchema(exporterOptions);
-  return { ...own, properties: { ...own.properties, ...common.properties } };
+  const common = Object.entries(toJsonSchema(exporterOptions).properties ?? {}).map((
+    [name, option],
+  ) => [name, name === "batch" ? withDefaults(option, factory) : option]);
+  const properties = { ...own.properties, ...Object.fromEntries(common) };
+  return { ...own, properties };
+}
+
+function withDefaults(batch: JsonSchema, factory: ExporterFactory): JsonSchema {
+  const { maxRecords, maxBytes, maxAgeMs } = { ...BATCH_DEFAULTS, ...factory.batch };
+  const defaults: Readonly<Record<string, unknown>> = {
+    max_records: maxRecords,
+    max_bytes: size.encode(maxBytes),
+    max_age: duration.encode(maxAgeMs),
+  };
+  const properties = Object.entries(batch.properties ?? {}).map(([name, option]) => [
+    name,
+    { ...option, default: defaults[name] },
+  ]);
+  return { ...batch, properties: Object.fromEntries(properties) };
+}
+
+/** The schema of one configuration: each of its components by its id, as far as there are such. */
+export async function schemaOf(
+  root: MapNode,
+  factories: Factories,
+  { host, dataDir }: ResolveDefaults,
+): Promise<JsonSchema> {
+  const agent = toJsonSchema(agentOptions);
+  const machine = {
+    data_dir: { ...agent.properties?.data_dir, default: dataDir },
+    host: { ...agent.properties?.host, default: host },
+  };
+  const components = async (kind: ComponentKind) => {
+    const section = root.entries.get(`${kind}s`)?.node;
+    const ids = section?.kind === "map" ? [...section.entries.keys()] : [];
+    const schemas = await Promise.all(ids.map(async (id) => {
+      const factory = await factories.load(kind, id.split("/", 1)[0]!);
+      return [id, factory === undefined ? {} : { ...componentSchema(factory), default: {} }];
+    }));
+    return { properties: Object.fromEntries(schemas) as Record<string, JsonSchema> };
+  };
+  return {
+    properties: {
+      agent: { ...agent, properties: { ...agent.properties, ...machine }, default: {} },
+      receivers: await components("receiver"),
+      processors: await components("processor"),
+      exporters: await components("exporter"),
+      extensions: await components("extension"),
+      service: { ...toJsonSchema(serviceOptions), default: {} },
+    },
+  };
 }

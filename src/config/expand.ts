@@ -20,8 +20,8 @@ export interface Expanded {
 // A dollar and what it introduces: another dollar, or a reference up to its brace.
 const REFERENCE = /\$(?:\$|\{([^}]*)(\}?))/g;
 
-/** Expands the references of one scalar. */
-export function expand(text: string, environment: Environment): Expanded {
+/** Expands the references of one scalar. What is wrong in a secret is not quoted. */
+export function expand(text: string, environment: Environment, isSecret = false): Expanded {
   const problems: { problem: string; fix?: string }[] = [];
   let referred = false;
   const expanded = text.replace(REFERENCE, (whole: string, inner?: string, closed?: string) => {
@@ -35,7 +35,7 @@ export function expand(text: string, environment: Environment): Expanded {
     }
     const answer = refer(inner ?? "", environment);
     if ("problem" in answer) {
-      problems.push(answer);
+      problems.push(isSecret && answer.isMalformed === true ? MALFORMED : answer);
       return whole;
     }
     referred = true;
@@ -44,10 +44,17 @@ export function expand(text: string, environment: Environment): Expanded {
   return { text: expanded, referred, problems };
 }
 
-function refer(
-  inner: string,
-  environment: Environment,
-): { readonly value: string } | { readonly problem: string; readonly fix?: string } {
+interface Failure {
+  readonly problem: string;
+  readonly fix?: string;
+  /** It may be text that only looks like a reference. */
+  readonly isMalformed?: boolean;
+}
+
+const FORMS = 'write ${env:NAME} or ${file:PATH}; "$$" stands for a dollar';
+const MALFORMED: Failure = { problem: "Unknown reference", fix: FORMS };
+
+function refer(inner: string, environment: Environment): { readonly value: string } | Failure {
   const colon = inner.indexOf(":");
   const scheme = colon < 0 ? "" : inner.slice(0, colon);
   if (scheme === "env") return referEnv(inner.slice(colon + 1), environment);
@@ -55,18 +62,18 @@ function refer(
   const isName = /^[A-Za-z_]\w*$/.test(inner);
   return {
     problem: `Unknown reference "\${${inner}}"`,
-    fix: isName
-      ? `did you mean "\${env:${inner}}"?`
-      : 'write ${env:NAME} or ${file:PATH}; "$$" stands for a dollar',
+    fix: isName ? `did you mean "\${env:${inner}}"?` : FORMS,
+    isMalformed: true,
   };
 }
 
-function referEnv(inner: string, { env }: Environment) {
+function referEnv(inner: string, { env }: Environment): { readonly value: string } | Failure {
   const [, name, fallback] = /^([A-Za-z_]\w*)(?::-([^]*))?$/.exec(inner) ?? [];
   if (name === undefined) {
     return {
       problem: `Environment variable name "${inner}" is not valid`,
       fix: "write ${env:NAME} or ${env:NAME:-default}",
+      isMalformed: true,
     };
   }
   const value = env(name);

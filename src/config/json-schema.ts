@@ -42,18 +42,34 @@ export function toJsonSchema(schema: z.ZodType): JsonSchema {
 /** The options known at a path below the schema; none where any name is right. */
 export function optionNames(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
   let level = branches(toJsonSchema(schema));
-  for (const key of path) {
-    level = level.flatMap((branch) => {
-      const next = typeof key === "number"
-        ? branch.items
-        : branch.properties?.[String(key)] ?? branch.additionalProperties;
-      return typeof next === "object" ? branches(next) : [];
-    });
-  }
+  for (const key of path) level = below(level, key).level;
   return level.flatMap((branch) => Object.keys(branch.properties ?? {}));
 }
 
-function branches(schema: JsonSchema): readonly JsonSchema[] {
+/** One place of a schema: all that may hold there. */
+export type SchemaLevel = readonly JsonSchema[];
+
+/** What may stand under a key or index; `declared`: some schema has an option of that name. */
+export function below(
+  level: SchemaLevel,
+  key: PropertyKey,
+): { readonly level: SchemaLevel; readonly declared: boolean } {
+  let declared = false;
+  const next = level.flatMap((branch) => {
+    const own = typeof key === "number" ? branch.items : property(branch, String(key));
+    declared ||= own !== undefined;
+    const found = own ?? branch.additionalProperties;
+    return typeof found === "object" ? branches(found) : [];
+  });
+  return { level: next, declared };
+}
+
+function property({ properties }: JsonSchema, name: string): JsonSchema | undefined {
+  return properties !== undefined && Object.hasOwn(properties, name) ? properties[name] : undefined;
+}
+
+/** The schema and those it consists of. */
+export function branches(schema: JsonSchema): SchemaLevel {
   const inner = [...schema.anyOf ?? [], ...schema.oneOf ?? [], ...schema.allOf ?? []];
   return [schema, ...inner.flatMap(branches)];
 }

@@ -2,14 +2,9 @@
 // valid configuration: what has no default and need not be written stands as a comment.
 
 import { stringify } from "yaml";
-import { type ComponentFactory, duration, size } from "../../plugins/sdk/index.ts";
-import {
-  agentOptions,
-  BATCH_DEFAULTS,
-  exporterOptions,
-  SECTIONS,
-  serviceOptions,
-} from "./document.ts";
+import type { ComponentFactory } from "../../plugins/sdk/index.ts";
+import { componentSchema } from "./document-schema.ts";
+import { agentOptions, SECTIONS, serviceOptions } from "./document.ts";
 import { toJsonSchema } from "./json-schema.ts";
 import { listOptions, type OptionLine } from "./option-list.ts";
 
@@ -36,27 +31,8 @@ function section(name: keyof typeof SECTIONS): string {
 }
 
 function component(factory: ComponentFactory): string {
-  const own = listOptions(toJsonSchema(factory.config));
-  const common = factory.kind === "exporter" ? exporterLines(factory.batch ?? {}) : [];
   const head = `  # ${factory.summary} (${factory.stability})\n  ${factory.type}:`;
-  return `${head}\n${options([...own, ...common], 2)}`;
-}
-
-/** The common options, with the exporter's own defaults of a batch. */
-function exporterLines(
-  batch: Partial<Record<keyof typeof BATCH_DEFAULTS, number>>,
-): readonly OptionLine[] {
-  const { maxRecords, maxBytes, maxAgeMs } = { ...BATCH_DEFAULTS, ...batch };
-  const defaults: Readonly<Record<string, unknown>> = {
-    max_records: maxRecords,
-    max_bytes: size.encode(maxBytes),
-    max_age: duration.encode(maxAgeMs),
-  };
-  return listOptions(toJsonSchema(exporterOptions)).map((line) =>
-    line.path[0] === "batch" && line.path.length === 2
-      ? { ...line, default: defaults[line.path[1]!] }
-      : line
-  );
+  return `${head}\n${options(listOptions(componentSchema(factory)), 2)}`;
 }
 
 function service(factories: readonly ComponentFactory[]): string {

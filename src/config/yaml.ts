@@ -5,6 +5,7 @@ import type { Document, Node, Pair, Scalar as YamlScalar } from "yaml";
 import { type Environment, expand } from "./expand.ts";
 import type { ConfigNode, ListNode, MapNode, Scalar, ScalarNode } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
+import { isSecretKey } from "./redact.ts";
 import { findExcess } from "./token-limit.ts";
 
 // A real configuration has hundreds of values; an alias that multiplies itself would have billions.
@@ -78,6 +79,9 @@ export function parseYaml(
   return new TreeBuilder(document, environment, placeAt).build(path);
 }
 
+const QUOTES_SOURCE =
+  /^(Unresolved tag|Invalid escape sequence|.*extra characters|.*directive)\b.*/;
+
 function wording(
   code: string,
   message: string,
@@ -88,7 +92,8 @@ function wording(
     return { problem: "More than one document in a file", fix: "use --config more than once" };
   }
   if (code === "RESOURCE_EXHAUSTION") return { problem: "Nested too deeply" };
-  const [first = ""] = message.split("\n");
+  // What it quotes may be a password with a character that YAML gives a meaning.
+  const [first = ""] = message.split("\n").map((text) => text.replace(QUOTES_SOURCE, "$1"));
   const problem = `Not valid YAML: ${first.charAt(0).toLowerCase()}${first.slice(1)}`;
   const isBareReference = /[[{,].*[^"'$]\$\{/.test(line);
   return isBareReference
@@ -132,7 +137,9 @@ class TreeBuilder {
     if (isAlias(node)) {
       const target = node.resolve(this.#document);
       if (target !== undefined) return this.#convert(target, path, offset);
-      this.#report(at, path, `Unknown alias "*${node.source}"`);
+      const shown = isSecretPath(path) ? "" : ` "*${node.source}"`;
+      const fix = "a value that begins with * needs quotes";
+      this.#report(at, path, `Unknown alias${shown}`, fix);
       return nothing(at);
     }
     if (isMap(node)) return this.#convertMap(node.items, path, at);
@@ -175,7 +182,7 @@ class TreeBuilder {
     }
     const { text, referred, problems } = this.#environment === undefined
       ? { text: value, referred: false, problems: [] }
-      : expand(value, this.#environment);
+      : expand(value, this.#environment, isSecretPath(path));
     for (const { problem, fix } of problems) this.#report(at, path, problem, fix);
     if (!referred) {
       return { kind: "scalar", at, value: text, text, readings: [text], secret: false };
@@ -188,6 +195,11 @@ class TreeBuilder {
   #report(at: Place, path: readonly PropertyKey[], problem: string, fix?: string): void {
     this.#problems.push({ at, path: formatPath(path), problem, ...(fix && { fix }) });
   }
+}
+
+/** Whether what stands there is not to be quoted, even where it cannot be read. */
+function isSecretPath(path: readonly PropertyKey[]): boolean {
+  return path.some((key) => typeof key === "string" && isSecretKey(key));
 }
 
 function nothing(at: Place): ScalarNode {
