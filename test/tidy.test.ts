@@ -53,6 +53,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "src/runtime": ["sdk"],
   "src/pipeline": ["sdk", "src/queue", "src/telemetry"],
   "src/config": ["sdk", "src/agent/registry.ts"],
+  "src/golden": ["sdk", "src/config", "src/pipeline"],
   "src/agent": [
     "sdk",
     "src/config",
@@ -61,7 +62,15 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/telemetry",
     "src/runtime",
   ],
-  "src/cli": ["sdk", "src/config", "src/agent", "src/telemetry", "src/runtime", "src/version.ts"],
+  "src/cli": [
+    "sdk",
+    "src/config",
+    "src/agent",
+    "src/golden",
+    "src/telemetry",
+    "src/runtime",
+    "src/version.ts",
+  ],
   "main": ["sdk", "src/cli", "src/config", "src/agent", "src/telemetry", "src/runtime"],
 };
 

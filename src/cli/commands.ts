@@ -18,6 +18,10 @@ export const COMMANDS: Readonly<
     summary: "Print the configuration that all sources add up to",
     load: async () => (await import("./print-config.ts")).printConfig,
   },
+  test: {
+    summary: "Run golden tests of a configuration: raw input in, expected records out",
+    load: async () => (await import("./test.ts")).test,
+  },
   status: {
     summary: "Ask the running agent how it is doing",
     load: async () => (await import("./status.ts")).status,
