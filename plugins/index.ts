@@ -35,7 +35,11 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     text: () => import("./formats/text/index.ts"),
     vault: () => import("./formats/vault/index.ts"),
   },
-  processor: {},
+  processor: {
+    enrich: () => import("./processors/enrich/index.ts"),
+    filter: () => import("./processors/filter/index.ts"),
+    redact: () => import("./processors/redact/index.ts"),
+  },
   exporter: {
     debug: () => import("./exporters/debug/index.ts"),
     file: () => import("./exporters/file/index.ts"),

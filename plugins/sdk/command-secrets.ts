@@ -1,25 +1,31 @@
 // Command lines without the secrets that people put into them: what formats copy of a command
 // passes here first. What the program is and what it was told stays readable.
 
-import { NOT_COPIED } from "./json-secrets.ts";
+import { isSecretName, NOT_COPIED } from "./json-secrets.ts";
 
 const SECRET_WORD =
-  "pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api-?_?key|access-?_?key";
+  "pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|account|master)[_-]?key";
 // An option of that name and its value; a variable set for a command (names in capitals are those of
-// an environment); a password inside a URL; a header that authorizes.
+// an environment); a password inside a URL; a header that authorizes; a member of JSON in the text.
 // What one of them has replaced is no value to the next.
 const NEXT = "(?!\\[not copied\\])";
-const VALUE = `${NEXT}(?:"[^"]*"?|'[^']*'?|[^\\s"']+)`;
+const VALUE = `(${NEXT}(?:"[^"]*"?|'[^']*'?|[^\\s"']+))`;
 const OPTION = new RegExp(
   `(--?[\\w-]{0,40}?(?:${SECRET_WORD})[\\w-]{0,40}(?:=|\\s+))${VALUE}`,
   "gi",
 );
-const VARIABLE = new RegExp(`(^|[\\s"'])([A-Z_][A-Z0-9_]*=)${VALUE}`, "g");
-const ASSIGNED = new RegExp(`\\b(\\w{0,40}?(?:${SECRET_WORD})\\w{0,40}=)${VALUE}`, "gi");
-const URL_PASSWORD = /(\/\/[^\s/:@]{0,256}:)[^\s/@]{1,1024}@/g;
-const HEADER = /\b(authorization:\s*)(?!\[not copied\])(?:\w+\s+)?[^\s"']+/gi;
+const VARIABLE = new RegExp(`((?:^|[\\s"'])[A-Z_][A-Z0-9_]*=)${VALUE}`, "g");
+const ASSIGNED = new RegExp(`(\\b\\w{0,40}?(?:${SECRET_WORD})\\w{0,40}=)${VALUE}`, "gi");
+const URL_PASSWORD = /(\/\/[^\s/:@]{0,256}:)([^\s/]{1,1024})(?=@)/g;
+const HEADER = new RegExp(
+  "(\\b(?:(?:proxy-)?authorization|(?:set-)?cookie|(?:private|job|deploy)-token|" +
+    "x-[a-z-]{0,40}?(?:key|token|secret)):\\s*)" +
+    `(${NEXT}(?:(?:basic|bearer|digest|token)\\s+)?[^\\s"']+)`,
+  "gi",
+);
+const MEMBER = /(["']([\w-]{1,64})\\{0,4}["']\s{0,8}:\s{0,8}\\{0,4}["'])([^"'\\]+)/g;
 // What none of the above can touch, told apart at the price of one look.
-const SUSPICIOUS = /[=@]|pass|pwd|secret|token|cred|key|auth/i;
+const SUSPICIOUS = /[=@]|pass|pwd|secret|token|cred|key|auth|cookie/i;
 
 /**
  * A command line, cut to `charactersMax`, without values of variables of the environment, of
@@ -29,10 +35,23 @@ const SUSPICIOUS = /[=@]|pass|pwd|secret|token|cred|key|auth/i;
 export function commandWithoutSecrets(command: string, charactersMax = 4096): string {
   const cut = command.length > charactersMax ? command.slice(0, charactersMax) : command;
   if (!SUSPICIOUS.test(cut)) return cut;
-  return cut
-    .replace(OPTION, `$1${NOT_COPIED}`)
-    .replace(VARIABLE, `$1$2${NOT_COPIED}`)
-    .replace(ASSIGNED, `$1${NOT_COPIED}`)
-    .replace(URL_PASSWORD, `$1${NOT_COPIED}@`)
-    .replace(HEADER, `$1${NOT_COPIED}`);
+  return replaceNamed(cut.replace(VARIABLE, `$1${NOT_COPIED}`), () => NOT_COPIED);
+}
+
+/**
+ * A text with `put`'s answer in place of what stands under the name of a secret: the value of an
+ * option, of an assignment, of a header, of a member of JSON, and the password in a URL.
+ */
+export function replaceNamed(text: string, put: (value: string) => string): string {
+  const after = (_: string, name: string, value: string) => name + put(value);
+  return text
+    .replace(OPTION, after)
+    .replace(ASSIGNED, after)
+    .replace(URL_PASSWORD, after)
+    .replace(HEADER, after)
+    .replace(
+      MEMBER,
+      (all, before: string, name: string, value: string) =>
+        isSecretName(name) ? before + put(value) : all,
+    );
 }

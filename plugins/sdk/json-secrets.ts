@@ -8,7 +8,7 @@ export const NOT_COPIED = "[not copied]";
 
 // Names that end like this hold secrets; `token_id` and `hashed_token` do not.
 const SECRET =
-  /(?:password|passwd|passphrase|secret|token|authorization|cookie|signature|(?:private|api|secret|customer)[_-]?key)$/i;
+  /(?:password|passwd|passphrase|secret|token|authorization|cookie|signature|(?:private|api|secret|customer|secret[_-]?access|account)[_-]?key)$/i;
 const HASHED = /^hash/i;
 
 /** Whether a member of this name holds a secret. */

@@ -14,6 +14,8 @@ export interface Pattern {
   test(text: string): boolean;
   /** The named groups that took part, or undefined where the text does not match. */
   match(text: string): Record<string, string> | undefined;
+  /** The text with `put`'s answer in place of each match, or of the match's group `secret`. */
+  replace(text: string, put: (found: string) => string): string;
 }
 
 // Matching costs up to pattern length times text length; nobody writes more by hand.
@@ -41,6 +43,19 @@ export function compilePattern(source: string): Pattern {
         if (value !== null && value !== undefined) groups[name] = value;
       }
       return groups;
+    },
+    replace(text, put) {
+      const matcher = compiled.matcher(text);
+      const secret = numbers.find(([name]) => name === "secret")?.[1] ?? 0;
+      let result = "";
+      let from = 0;
+      while (matcher.find()) {
+        const [start, end] = [matcher.start(secret), matcher.end(secret)];
+        if (end <= start) continue;
+        result += text.slice(from, start) + put(text.slice(start, end));
+        from = end;
+      }
+      return from === 0 ? text : result + text.slice(from);
     },
   };
 }
