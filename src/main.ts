@@ -25,7 +25,7 @@ function output(stream: NodeJS.WriteStream): ProcessOutput {
     // A reader that went away (`cairn schema | head`) is no failure of ours.
     if (error.code !== "EPIPE") failure ??= error;
   };
-  const send = (text: string) =>
+  const send = (text: string | Uint8Array) =>
     new Promise<void>((resolve, reject) => {
       // Node hands an error to the callback; Deno throws it.
       stream.write(text, (error) => error ? reject(error) : resolve());

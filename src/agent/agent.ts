@@ -20,6 +20,7 @@ import type { Logs } from "../telemetry/logs.ts";
 import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
 import { type ControlServer, openControl } from "./control.ts";
 import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
+import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import type { AgentStatus } from "./status.ts";
 
@@ -169,7 +170,12 @@ class ConfiguredAgent implements Agent {
   }
 
   async #startControl(): Promise<void> {
-    const routes = { "GET /status": () => this.status() };
+    const desk = openDesk({
+      config: () => this.#config,
+      agent: this.#identity,
+      pipelines: () => this.#pipelines,
+    });
+    const routes = { "GET /status": () => this.status(), ...deskRoutes(desk) };
     const log = this.#options.logs.of("agent");
     this.#control = await openControl(this.#dataDir.socket, routes, log);
   }

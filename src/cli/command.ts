@@ -23,7 +23,7 @@ export interface Shell {
 
 /** A stream of the process. */
 export interface Output {
-  write(text: string): void;
+  write(text: string | Uint8Array): void;
   /** Resolves when all of it is taken, with false when nobody reads it any more (`| head`). */
   taken(): Promise<boolean>;
   readonly isTerminal: boolean;

@@ -26,6 +26,42 @@ export const COMMANDS: Readonly<
     summary: "Ask the running agent how it is doing",
     load: async () => (await import("./status.ts")).status,
   },
+  "queue ls": {
+    summary: "List queues: segments, records, how far each exporter is",
+    load: async () => (await import("./queue-ls.ts")).queueLs,
+  },
+  "queue show": {
+    summary: "Show records by sequence, range or eventID",
+    load: async () => (await import("./queue-show.ts")).queueShow,
+  },
+  "queue dump": {
+    summary: "Print the records of a queue, one a line",
+    load: async () => (await import("./queue-dump.ts")).queueDump,
+  },
+  "queue verify": {
+    summary: "Check every byte of queues and dead letters",
+    load: async () => (await import("./queue-verify.ts")).queueVerify,
+  },
+  "queue repair": {
+    summary: "Mend damaged queues; keeps a copy of what was there",
+    load: async () => (await import("./queue-repair.ts")).queueRepair,
+  },
+  "dead-letters ls": {
+    summary: "List what was set aside, and why",
+    load: async () => (await import("./dead-letters-ls.ts")).deadLettersLs,
+  },
+  "dead-letters show": {
+    summary: "Show dead letters with their input",
+    load: async () => (await import("./dead-letters-show.ts")).deadLettersShow,
+  },
+  "dead-letters replay": {
+    summary: "Hand dead letters in again",
+    load: async () => (await import("./dead-letters-replay.ts")).deadLettersReplay,
+  },
+  "dead-letters purge": {
+    summary: "Let dead letters go for ever",
+    load: async () => (await import("./dead-letters-purge.ts")).deadLettersPurge,
+  },
   components: {
     summary: "List what a configuration can be made of",
     load: async () => (await import("./components.ts")).components,

@@ -37,10 +37,11 @@ async function dispatch(argv: readonly string[], shell: Shell): Promise<number> 
   }
   const found = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (found === undefined) {
-    const group = groupHelp(first);
-    if (group !== undefined && (rest.length === 0 || HELP.has(rest[0]!))) {
-      (rest.length === 0 ? shell.error : shell.out).write(group);
-      return rest.length === 0 ? EXIT.usage : EXIT.ok;
+    const group = name === first ? groupHelp(first) : undefined;
+    if (group !== undefined) {
+      const isAsked = rest.some((word) => HELP.has(word));
+      (isAsked ? shell.out : shell.error).write(group);
+      return isAsked ? EXIT.ok : EXIT.usage;
     }
     const what = name.startsWith("-") ? "option" : "command";
     const hint = suggest(name, Object.keys(COMMANDS));

@@ -3,11 +3,18 @@
 // go when it is full, others when an operator has them replayed or purged.
 
 import { LRUCache } from "lru-cache";
-import type { AgentIdentity, Log } from "../../plugins/sdk/index.ts";
+import type { Log } from "../../plugins/sdk/index.ts";
 import { type Files, realFiles } from "../queue/files.ts";
 import type { Cursor } from "../queue/cursor.ts";
 import { type Entry, Queue } from "../queue/queue.ts";
-import { type Letter, letterId, type NewLetter, packLetter, unpackLetter } from "./letter.ts";
+import {
+  type Letter,
+  letterId,
+  type NewLetter,
+  type Owner,
+  packLetter,
+  unpackLetter,
+} from "./letter.ts";
 import { QueueWatch } from "./queue-watch.ts";
 import { merge, type Removal, RemovedLetters, type Run } from "./removed-letters.ts";
 
@@ -18,7 +25,7 @@ export interface DeadLettersOptions {
   readonly directory: string;
   readonly bytesMax: number;
   readonly freeDiskBytesMin: number;
-  readonly agent: AgentIdentity;
+  readonly agent: Owner;
   readonly clock: () => number;
   readonly log: Log;
   readonly files?: Files;
@@ -51,7 +58,7 @@ export class DeadLetters {
   readonly #queue: Queue;
   readonly #watch: QueueWatch;
   readonly #kept: Cursor;
-  readonly #agent: AgentIdentity;
+  readonly #agent: Owner;
   readonly #rawBytesMax: number;
   readonly #removed: RemovedLetters;
   /** Number by id. */

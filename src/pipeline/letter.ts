@@ -46,6 +46,9 @@ export interface NewLetter extends About {
 const ID_LENGTH_MAX = 200;
 const CATEGORY = "DeadLetter";
 
+/** Whose letters they are. */
+export type Owner = Pick<AgentIdentity, "accountId" | "region">;
+
 /** The id that a letter gets. */
 export function letterId(letter: NewLetter): string {
   const id = `${letter.from}#${letter.key ?? contentId(letter.raw)}`;
@@ -57,7 +60,7 @@ export function packLetter(
   id: string,
   letter: NewLetter,
   raw: Uint8Array,
-  agent: AgentIdentity,
+  agent: Owner,
 ): Entry {
   const { reason, code, from, attempts, firstAt, lastAt, sequence } = letter;
   const about: About = {

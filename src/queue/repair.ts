@@ -68,8 +68,11 @@ async function mendCheckpoints(mending: Mending): Promise<number> {
   for (const { checkpoint } of found.cursors.values()) await checkpoint.setAside();
   done.push(...found.messages);
   const end = await Checkpoint.open(files, join(directory, "end"));
-  await end.setAside();
-  done.push(...end.problems.map((problem) => `${problem}; put aside`));
+  const removed = await Checkpoint.open(files, join(directory, "removed"));
+  for (const checkpoint of [end, removed]) {
+    await checkpoint.setAside();
+    done.push(...checkpoint.problems.map((problem) => `${problem}; put aside`));
+  }
   return Math.max(found.acknowledged, readEnd(end) ?? 1);
 }
 

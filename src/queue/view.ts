@@ -99,7 +99,9 @@ export async function peekCursors(files: Files, directory: string) {
         throw error;
       });
     const end = await Checkpoint.peek(files, join(directory, "end"));
-    const problems = [...messages, ...end.problems];
+    // Of dead letters only: which of them have gone.
+    const removed = await Checkpoint.peek(files, join(directory, "removed"));
+    const problems = [...messages, ...end.problems, ...removed.problems];
     if (problems.length > 0 && tries < CURSOR_TRIES) continue;
     return { cursors, problems, acknowledged: Math.max(acknowledged, readEnd(end) ?? 1) };
   }
