@@ -1,6 +1,7 @@
 // The agent: owns every lifecycle. Starts from the far end of the flow to its beginning, so that
 // nothing arrives before there is somewhere to put it, and stops in the other direction.
 
+import { createNoopMeter } from "@opentelemetry/api";
 import process from "node:process";
 import {
   type AgentIdentity,
@@ -17,15 +18,22 @@ import { Pipeline } from "../pipeline/pipeline.ts";
 import { realFiles } from "../queue/files.ts";
 import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
+import type { Metrics } from "../telemetry/metrics.ts";
 import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
 import { type ControlServer, openControl } from "./control.ts";
+import { countIntake } from "./counted-intake.ts";
 import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
-import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
+import { drain, type Drained } from "./drain.ts";
 import type { AgentStatus } from "./status.ts";
+
+export type { Drained } from "./drain.ts";
 
 // Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
 const DEDUPE_ENTRIES_MAX = 65_536;
+
+// What components record with where nobody asked for metrics.
+const NO_METER = createNoopMeter();
 
 // What a start under way gets to reach its next step before the agent is stopped around it.
 const START_GRACE_MS = 2000;
@@ -39,14 +47,6 @@ export interface AgentOptions {
   readonly clock?: () => number;
   /** Sources without a stored position are read from their beginning. */
   readonly once?: boolean;
-}
-
-/** What `drained` could not wait for. */
-export interface Drained {
-  /** Ids of receivers whose sources have no end. */
-  readonly endless: readonly string[];
-  /** Receivers that could not read their source to its end, and why. */
-  readonly failed: readonly { readonly id: string; readonly reason: string }[];
 }
 
 /** A running configuration. */
@@ -83,6 +83,7 @@ class ConfiguredAgent implements Agent {
   readonly #receivers = new Map<string, Receiver>();
   readonly #startedAt: number;
   #control: ControlServer | undefined;
+  #metrics: Metrics | undefined;
   #state: AgentStatus["state"] = "starting";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -102,6 +103,7 @@ class ConfiguredAgent implements Agent {
       clock: this.#clock,
       runtime: options.runtime,
       once: options.once ?? false,
+      meter: (component) => this.#metrics?.meter(component) ?? NO_METER,
     };
     this.#components = new ComponentSet(shared);
     this.#components.provide(agentStatusService, { status: () => this.status() });
@@ -118,20 +120,8 @@ class ConfiguredAgent implements Agent {
     }
   }
 
-  async drained(signal?: AbortSignal): Promise<Drained> {
-    const endless: string[] = [];
-    const failed: { id: string; reason: string }[] = [];
-    await Promise.all(Array.from(this.#receivers, async ([id, receiver]) => {
-      if (receiver.drain === undefined) return endless.push(id);
-      try {
-        await untilAborted(receiver.drain(), signal);
-      } catch (error) {
-        signal?.throwIfAborted();
-        failed.push({ id, reason: error instanceof Error ? error.message : String(error) });
-      }
-    }));
-    await Promise.all(this.#pipelines.map((pipeline) => pipeline.drained(signal)));
-    return { endless, failed };
+  drained(signal?: AbortSignal): Promise<Drained> {
+    return drain(this.#receivers, this.#pipelines, signal);
   }
 
   stop(deadline: AbortSignal): Promise<void> {
@@ -156,6 +146,7 @@ class ConfiguredAgent implements Agent {
     const steps = [
       () => prepareDataDir(this.#dataDir),
       () => this.#startControl(),
+      () => this.#startMetrics(),
       () => this.#startExtensions(),
       () => this.#openPipelines(),
       () => this.#startExporters(),
@@ -170,14 +161,20 @@ class ConfiguredAgent implements Agent {
   }
 
   async #startControl(): Promise<void> {
-    const desk = openDesk({
-      config: () => this.#config,
-      agent: this.#identity,
-      pipelines: () => this.#pipelines,
-    });
-    const routes = { "GET /status": () => this.status(), ...deskRoutes(desk) };
+    const routes = { "GET /status": () => this.status() };
     const log = this.#options.logs.of("agent");
     this.#control = await openControl(this.#dataDir.socket, routes, log);
+  }
+
+  async #startMetrics(): Promise<void> {
+    const { metrics: config } = this.#config;
+    if (config === undefined) return;
+    const { Metrics } = await import("../telemetry/metrics.ts");
+    const { version, host } = this.#identity;
+    const log = this.#options.logs.of("metrics");
+    const status = () => this.status();
+    this.#metrics = new Metrics({ config, version, host, status, log, clock: this.#clock });
+    await this.#metrics.start();
   }
 
   async #startExtensions(): Promise<void> {
@@ -218,7 +215,7 @@ class ConfiguredAgent implements Agent {
       const { factory, config } = this.#config.processors.get(id)!;
       const create = (context: Parameters<typeof factory.create>[1]) =>
         factory.create(config, context);
-      return this.#components.make("processor", id, create, pipeline.name);
+      return this.#components.make("processor", id, create, { pipeline: pipeline.name });
     }));
   }
 
@@ -251,11 +248,12 @@ class ConfiguredAgent implements Agent {
       const intakes = this.#config.pipelines.flatMap((pipeline, index) =>
         pipeline.receivers.includes(id) ? [this.#pipelines[index]!.intake(id)] : []
       );
-      const intake = intakes.length === 1 ? intakes[0]! : fanOut(intakes);
+      const { intake, counts } = countIntake(intakes.length === 1 ? intakes[0]! : fanOut(intakes));
       const receiver = await this.#components.make(
         "receiver",
         id,
         (context) => factory.create(config, context, intake),
+        { intake: counts },
       );
       this.#receivers.set(id, receiver);
       await this.#run(receiver);
@@ -281,6 +279,7 @@ class ConfiguredAgent implements Agent {
     await Promise.all(this.#pipelines.map((pipeline) => this.#stopPipeline(pipeline, deadline)));
     await stop(this.#exporters);
     await stop(this.#extensions);
+    await this.#metrics?.stop(deadline);
     await this.#control?.close();
   }
 

@@ -1,7 +1,7 @@
 // The components of an agent: makes them out of their factories, starts them one by one and stops
 // them again, whatever they do.
 
-import { metrics, trace } from "@opentelemetry/api";
+import { type Meter, trace } from "@opentelemetry/api";
 import type {
   AgentIdentity,
   Component,
@@ -15,6 +15,7 @@ import type {
   ServiceKind,
 } from "../../plugins/sdk/index.ts";
 import type { Logs } from "../telemetry/logs.ts";
+import type { IntakeCounts } from "./counted-intake.ts";
 import type { DataDir } from "./data-dir.ts";
 import { ComponentHost, type ComponentStatus, Services } from "./host.ts";
 import { IgnoredCounts } from "./ignored.ts";
@@ -32,6 +33,16 @@ export interface ComponentSetOptions {
   readonly clock: () => number;
   readonly runtime: Runtime;
   readonly once: boolean;
+  /** What a component records with; asked when one is made, with its kind and id. */
+  readonly meter: (component: string) => Meter;
+}
+
+/** What differs between kinds. */
+export interface MakeOptions {
+  /** Of a processor, which each pipeline has for itself. */
+  readonly pipeline?: string;
+  /** Of a receiver: what went through its intake. */
+  readonly intake?: () => IntakeCounts;
 }
 
 /** A component could not be started. */
@@ -56,12 +67,12 @@ export class ComponentSet {
     this.#options = options;
   }
 
-  /** Makes a component; nothing runs yet. A processor names its pipeline. */
+  /** Makes a component; nothing runs yet. */
   async make<C extends Component>(
     kind: ComponentKind,
     id: string,
     create: (context: ComponentContext) => C,
-    pipeline?: string,
+    { pipeline, intake }: MakeOptions = {},
   ): Promise<C> {
     const { logs, clock, dataDir } = this.#options;
     const log = logs.of(id);
@@ -69,10 +80,16 @@ export class ComponentSet {
     const stateId = pipeline === undefined ? id : `${pipeline}/${id}`;
     const state = await openStateStore(dataDir.state(kind, stateId), log);
     const ignored = new IgnoredCounts();
-    const context = this.#context(id, ignored);
+    const context = this.#context(kind, id, ignored);
     const component = guard(label, () => create({ ...context, log, state }));
     const about = pipeline === undefined ? { kind, id } : { kind, id, pipeline };
-    const host = new ComponentHost(about, { services: this.#services, log, clock, ignored });
+    const host = new ComponentHost(about, {
+      services: this.#services,
+      log,
+      clock,
+      ignored,
+      intake,
+    });
     this.#members.set(component, { host, label, isStarted: false });
     return component;
   }
@@ -138,13 +155,17 @@ export class ComponentSet {
     return member;
   }
 
-  #context(id: string, counts: IgnoredCounts): Omit<ComponentContext, "log" | "state"> {
-    const { identity, clock, runtime, once } = this.#options;
+  #context(
+    kind: string,
+    id: string,
+    counts: IgnoredCounts,
+  ): Omit<ComponentContext, "log" | "state"> {
+    const { identity, clock, runtime, once, meter } = this.#options;
     const ignored = counts.add.bind(counts);
     return {
       id,
       ignored,
-      meter: metrics.getMeter("cairn"),
+      meter: meter(`${kind}/${id}`),
       tracer: trace.getTracer("cairn"),
       clock,
       agent: identity,

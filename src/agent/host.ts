@@ -7,6 +7,7 @@ import type {
   Log,
   ServiceKind,
 } from "../../plugins/sdk/index.ts";
+import type { IntakeCounts } from "./counted-intake.ts";
 import type { IgnoredCounts } from "./ignored.ts";
 
 /** How one component is doing. */
@@ -21,6 +22,8 @@ export interface ComponentStatus {
   readonly since: number;
   /** What it read and left out on purpose since it was made, by reason; left out where nothing. */
   readonly ignored?: Readonly<Record<string, number>>;
+  /** Set for a receiver: what it passed on since it was made. */
+  readonly intake?: IntakeCounts;
 }
 
 /** The services of one agent, by kind. */
@@ -49,6 +52,8 @@ export interface HostOptions {
   readonly log: Log;
   readonly clock: () => number;
   readonly ignored: IgnoredCounts;
+  /** Asked for a receiver. */
+  readonly intake?: (() => IntakeCounts) | undefined;
 }
 
 /** One component's host: keeps its status and logs when that changes. */
@@ -57,10 +62,12 @@ export class ComponentHost implements Host {
   readonly #log: Log;
   readonly #clock: () => number;
   readonly #ignored: IgnoredCounts;
+  readonly #intake: (() => IntakeCounts) | undefined;
   #status: ComponentStatus;
 
   constructor(component: Pick<ComponentStatus, "kind" | "id" | "pipeline">, options: HostOptions) {
     this.#ignored = options.ignored;
+    this.#intake = options.intake;
     this.#services = options.services;
     this.#log = options.log;
     this.#clock = options.clock;
@@ -69,7 +76,8 @@ export class ComponentHost implements Host {
 
   status(): ComponentStatus {
     const ignored = this.#ignored.counts();
-    return ignored === undefined ? this.#status : { ...this.#status, ignored };
+    const intake = this.#intake?.();
+    return { ...this.#status, ...(ignored && { ignored }), ...(intake && { intake }) };
   }
 
   provide<S>(kind: ServiceKind<S>, service: S): void {

@@ -2,7 +2,9 @@
 // options are, its factory says; `resolve.ts` brings the two together.
 
 import { z } from "zod";
+import { endpoint } from "../../plugins/sdk/endpoint.ts";
 import { duration, size } from "../../plugins/sdk/index.ts";
+import { secret } from "../../plugins/sdk/secret.ts";
 import { advancedEventSelectors, eventSelectors } from "../../plugins/sdk/cloudtrail/selectors.ts";
 
 /** `type` or `type/name`. No dots: `--set` separates keys with them. */
@@ -54,6 +56,24 @@ const pipelineOptions = z.strictObject({
   queue: queueOptions.prefault({}).describe("The pipeline's queue on disk"),
 });
 
+const metricsOptions = z.strictObject({
+  endpoint: endpoint.optional().describe(
+    "Where Prometheus text is served at /metrics, such as 127.0.0.1:8888; nowhere if unset",
+  ),
+  otlp: z.strictObject({
+    endpoint: z.url({ protocol: /^https?$/, error: "Expected a URL such as http://127.0.0.1:4318" })
+      .refine((url) => !url.includes("@"), "Credentials belong into headers")
+      .describe("Base address of the receiver; /v1/metrics is added")
+      .meta({ examples: ["http://127.0.0.1:4318"] }),
+    interval: duration.prefault("1m").refine((ms) => ms >= 100, "Expected at least 100ms")
+      .describe("How often"),
+    headers: z.record(
+      z.string().regex(/^[A-Za-z0-9-]{1,100}$/, "Expected the name of a header"),
+      secret,
+    ).default({}).describe("Headers of each request, such as credentials"),
+  }).optional().describe("Pushes the metrics over OTLP/HTTP (protobuf)"),
+});
+
 /** What runs: pipelines, extensions, telemetry. */
 export const serviceOptions = z.strictObject({
   extensions: ids.default([]).describe("Ids of extensions to run"),
@@ -69,6 +89,7 @@ export const serviceOptions = z.strictObject({
       level: z.enum(["debug", "info", "warn", "error"]).default("info")
         .describe("The least important lines to write"),
     }).prefault({}).describe("The agent's own log, on standard error"),
+    metrics: metricsOptions.prefault({}).describe("The books and the state of every component"),
   }).prefault({}).describe("What the agent tells about itself"),
 });
 

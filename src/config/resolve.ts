@@ -73,9 +73,20 @@ export async function resolve(
     formats: components.formats,
     pipelines: Object.entries(service.value.pipelines).map(pipeline),
     stopTimeoutMs: service.value.stop_timeout,
+    ...metrics(service.value.telemetry.metrics),
     logs: service.value.telemetry.logs,
   };
   return { config, problems: [], warnings: sortProblems(warnings) };
+}
+
+function metrics(
+  { endpoint, otlp }: Service["telemetry"]["metrics"],
+): Pick<ResolvedConfig, "metrics"> {
+  if (endpoint === undefined && otlp === undefined) return {};
+  const push = otlp === undefined
+    ? {}
+    : { otlp: { endpoint: otlp.endpoint, intervalMs: otlp.interval, headers: otlp.headers } };
+  return { metrics: { ...(endpoint !== undefined && { endpoint }), ...push } };
 }
 
 function identity(

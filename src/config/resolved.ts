@@ -9,6 +9,20 @@ import type {
   ReceiverFactory,
   StoredRecord,
 } from "../../plugins/sdk/index.ts";
+import type { Endpoint } from "../../plugins/sdk/endpoint.ts";
+import type { Secret } from "../../plugins/sdk/secret.ts";
+
+/** What is done with metrics. */
+export interface MetricsConfig {
+  /** Where Prometheus reads them. */
+  readonly endpoint?: Endpoint;
+  readonly otlp?: {
+    /** Base address of an OTLP/HTTP receiver. */
+    readonly endpoint: string;
+    readonly intervalMs: number;
+    readonly headers: Readonly<Record<string, Secret>>;
+  };
+}
 
 /** A component to make: its factory, and its options as the factory's schema gave them. */
 export interface ResolvedComponent<Factory> {
@@ -62,5 +76,7 @@ export interface ResolvedConfig {
   readonly formats: ReadonlyMap<string, FormatFactory>;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
+  /** Left out where nobody asked for metrics. */
+  readonly metrics?: MetricsConfig;
   readonly logs: { readonly level: "debug" | "info" | "warn" | "error" };
 }
