@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import type { AccountNames } from "./accounts.ts";
 import type { ComponentContext, Exporter, Extension, Processor, Receiver } from "./component.ts";
+import type { CheckContext, Finding } from "./finding.ts";
 import type { Format } from "./format.ts";
 import type { Intake } from "./intake.ts";
 
@@ -18,6 +19,11 @@ interface FactoryBase<Kind extends string, Schema extends z.ZodType> {
   readonly summary: string;
   /** The configuration's schema: strict objects, each option with a default and a description. */
   readonly config: Schema;
+  /**
+   * Asks the world, without changing it, whether what the configuration names is there and can be
+   * used; for `cairn validate --deep`, on a host where the agent may be running.
+   */
+  check?(config: z.output<Schema>, context: CheckContext): Promise<readonly Finding[]>;
 }
 
 /** A format that a receiver will ask its context for. */

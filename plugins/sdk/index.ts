@@ -8,6 +8,7 @@ export * from "./errors.ts";
 export * from "./event.ts";
 export * from "./export-batch.ts";
 export * from "./factory.ts";
+export * from "./finding.ts";
 export * from "./format.ts";
 export * from "./intake.ts";
 export * from "./json.ts";

@@ -4,6 +4,7 @@
 import { rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { atomicFileCalls, makeFolderDurable, writeFileAtomic } from "../../sdk/atomic-file.ts";
+import { checkWritableFolder } from "../../sdk/check-path.ts";
 import { logFileText } from "../../sdk/cloudtrail/log-file.ts";
 import {
   type ComponentContext,
@@ -37,6 +38,7 @@ export default defineExporter({
   // ahead, so 4 MiB keeps the agent small; gzip gains nothing by more. A minute is as fresh as files
   // need to be and leaves few small ones on a quiet host.
   batch: { maxRecords: 10_000, maxBytes: BATCH_BYTES, maxAgeMs: 60_000 },
+  check: ({ directory }) => checkWritableFolder(directory, "directory"),
   create: (options, context) => new TrailExporter(options, context),
 });
 

@@ -8,6 +8,7 @@ import {
   type Intake,
   type Receiver,
 } from "../../sdk/index.ts";
+import { checkReadable } from "../../sdk/check-path.ts";
 import { Follower } from "../../sdk/follow.ts";
 import { localAccounts } from "./accounts.ts";
 import { type AuditdConfig, config } from "./config.ts";
@@ -42,6 +43,8 @@ export default defineReceiver({
   summary: "Follows the Linux audit log that auditd writes, or reads its socket",
   config,
   formats: ({ report_gaps }) => [{ name: "audit", config: { report_gaps } }],
+  check: ({ path, socket }) =>
+    socket === undefined ? checkReadable(path, "path") : checkReadable(socket, "socket"),
   create: (options, context, intake) => {
     const receiver = reader(options, context, intake);
     return options.lost_count ? new WithLostCount(receiver, context, intake) : receiver;

@@ -2,6 +2,7 @@
 // engine.ts the connection, seen.ts the position; what an event means is format docker's business.
 
 import { defineReceiver, type Receiver } from "../../sdk/index.ts";
+import { check } from "./check.ts";
 import { config } from "./config.ts";
 import { DockerRun } from "./run.ts";
 
@@ -11,6 +12,7 @@ export default defineReceiver({
   summary: "Follows the events of Docker or Podman over the engine's socket",
   config,
   formats: ({ max_labels }) => [{ name: "docker", config: { max_labels } }],
+  check,
   create(config, context, intake): Receiver {
     let run: DockerRun | undefined;
     return {

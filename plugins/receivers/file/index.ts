@@ -1,6 +1,7 @@
 // Receiver `file`: follows files that grow line by line, in any format.
 
 import { defineReceiver } from "../../sdk/index.ts";
+import { checkReadable } from "../../sdk/check-path.ts";
 import { Follower } from "../../sdk/follow.ts";
 import { config, type FileConfig } from "./config.ts";
 
@@ -20,6 +21,8 @@ export default defineReceiver({
   formats: (options) => [
     { name: options.format, config: formatConfig(options), under: "format_options" },
   ],
+  check: async ({ path }) =>
+    (await Promise.all([path].flat().map((one) => checkReadable(one, "path")))).flat(),
   create: (options, context, intake) =>
     new Follower(
       {

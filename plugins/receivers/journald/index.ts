@@ -6,6 +6,7 @@ import type { ComponentContext, Host, Intake, Receiver } from "../../sdk/index.t
 import { defineReceiver } from "../../sdk/index.ts";
 import { settledOr } from "../../sdk/follow-wait.ts";
 import type { z } from "zod";
+import { check } from "./check.ts";
 import { config } from "./config.ts";
 import { FileSource } from "./file-source.ts";
 import { JournalSource } from "./journal-source.ts";
@@ -17,6 +18,7 @@ export default defineReceiver({
   summary: "Follows the systemd journal, or reads exported ones",
   config,
   formats: () => [{ name: "audit", embedded: true }],
+  check,
   create: (options, context, intake) => new Journald(options, context, intake),
 });
 

@@ -2,11 +2,13 @@
 // of its log file. What the events mean is the business of format `k8s_audit`.
 
 import { extname } from "node:path";
+import { checkListening } from "../../sdk/check-listen.ts";
+import { checkReadable } from "../../sdk/check-path.ts";
 import { Follower } from "../../sdk/follow.ts";
 import { isGlob } from "../../sdk/glob.ts";
 import { defineReceiver } from "../../sdk/index.ts";
 import { config, formatConfig } from "./config.ts";
-import { WebhookReceiver } from "./push.ts";
+import { DEFAULT_ENDPOINT, WebhookReceiver } from "./push.ts";
 
 export default defineReceiver({
   type: "k8s_audit",
@@ -14,6 +16,8 @@ export default defineReceiver({
   summary: "Audit events of a Kubernetes API server: its webhook or its log file",
   config,
   formats: (options) => [{ name: "k8s_audit", config: formatConfig(options) }],
+  check: ({ path, endpoint = DEFAULT_ENDPOINT, tls }, context) =>
+    path === undefined ? checkListening({ endpoint, tls }, context) : checkReadable(path, "path"),
   create(options, context, intake) {
     if (options.path === undefined) return new WebhookReceiver(options, context, intake);
     return new Follower(

@@ -29,7 +29,8 @@ import { Slots } from "../../sdk/slots.ts";
 import { formatConfig, type K8sAuditConfig } from "./config.ts";
 import { HeldReceipts, type Settled } from "./held.ts";
 
-const DEFAULT_ENDPOINT: Endpoint = { host: "127.0.0.1", port: 9443 };
+/** Where the webhook listens if nothing is said. */
+export const DEFAULT_ENDPOINT: Endpoint = { host: "127.0.0.1", port: 9443 };
 /** Events in one call of the intake; the API server sends 400 by default. */
 const EVENTS_AT_ONCE = 2000;
 /** How often what is held is looked at, as a part of the time that it may wait. */

@@ -8,6 +8,7 @@ import {
   type Intake,
   type Receiver,
 } from "../../sdk/index.ts";
+import { checkListening } from "../../sdk/check-listen.ts";
 import { GrpcServer } from "../../sdk/grpc-server.ts";
 import { httpLimits } from "../../sdk/http-message.ts";
 import { HttpServer } from "../../sdk/http-server.ts";
@@ -24,6 +25,12 @@ export default defineReceiver({
   stability: "beta",
   summary: "Log records of OpenTelemetry, over HTTP and gRPC",
   config,
+  check: async ({ protocols }, context) => {
+    const servers = Object.entries(protocols).map(([name, server]) =>
+      server === undefined ? [] : checkListening(server, context, `protocols.${name}.`)
+    );
+    return (await Promise.all(servers)).flat();
+  },
   create: (options, context, intake) => new OtlpReceiver(options, context, intake),
 });
 

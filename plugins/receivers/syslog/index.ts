@@ -9,6 +9,7 @@ import {
   type Intake,
   type Receiver,
 } from "../../sdk/index.ts";
+import { checkListening } from "../../sdk/check-listen.ts";
 import { formatEndpoint } from "../../sdk/endpoint.ts";
 import { settledOr } from "../../sdk/follow-wait.ts";
 import { loadServerTls } from "../../sdk/tls.ts";
@@ -32,6 +33,8 @@ export default defineReceiver({
   summary: "Listens for syslog messages over TCP, TLS, UDP or a unix socket",
   config,
   formats: (options) => [{ name: options.format, config: formatConfig(options) }],
+  check: (options, context) =>
+    checkListening(options, context, "", options.protocol === "udp" ? "udp" : "tcp"),
   create: (options, context, intake) => new SyslogReceiver(options, context, intake),
 });
 

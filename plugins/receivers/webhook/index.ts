@@ -3,6 +3,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import { NO_BEARER, NO_CREDENTIALS, showsBearer } from "../../sdk/bearer.ts";
+import { checkListening } from "../../sdk/check-listen.ts";
 import { FollowBatch, makeDurable } from "../../sdk/follow-batch.ts";
 import {
   comeAgain,
@@ -39,6 +40,7 @@ export default defineReceiver({
   summary: "Takes what others post over HTTP, in any format",
   config,
   formats: (options) => [{ name: options.format, config: formatConfig(options) }],
+  check: (options, context) => checkListening(options, context),
   create: (options, context, intake) => new WebhookReceiver(options, context, intake),
 });
 
