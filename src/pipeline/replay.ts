@@ -52,7 +52,7 @@ interface Outcome {
 
 /** Holds, as a receiver's position, the letters that are in the queue and perhaps still letters. */
 const HOLDER = "cairn/dead-letters";
-/** Most bytes of records stored in one frame. */
+/** Letters go in together up to this many bytes of records. */
 const APPEND_BYTES_MAX = 8 * 1024 * 1024;
 /** Set by a receiver that could not read its input: its letters hold the input itself. */
 const UNREAD = "CAIRN_REJECTED_INPUT";
@@ -64,16 +64,22 @@ export function replay(parts: ReplayParts, order: ReplayOrder): Promise<Replayed
 
 async function run(parts: ReplayParts, order: ReplayOrder): Promise<Replayed> {
   const outcome: Outcome = { replayed: [], gone: [], refused: [] };
-  const records = new Refused(parts, outcome, order.signal);
+  const work: Work = { parts, order, outcome };
+  const records = new Gathering<Entry>(work, (entries, position) => store(work, entries, position));
+  const inputs = new Gathering<Draft>(work, (drafts, position, from) => {
+    return admit(work, drafts, position, from);
+  });
   try {
     for (const number of new Set(order.numbers)) {
       const letter = await parts.deadLetters.letter(number);
       if (letter === undefined) outcome.gone.push(number);
-      else if (isStored(parts, letter)) await settle(parts, outcome, [letter]);
-      else if (letter.sequence !== undefined) await records.add(letter);
-      else await readAgain(parts, order, outcome, letter);
+      else if (isStored(parts, letter)) await settle(work, [letter]);
+      else if (letter.sequence !== undefined) {
+        await records.add(letter, refusedRecord(work, letter));
+      } else await inputs.add(letter, readAgain(work, letter));
     }
     await records.flush();
+    await inputs.flush();
   } catch (error) {
     // A queue that is full, or stopping: what is done is done.
     if (outcome.replayed.length === 0) throw error;
@@ -87,98 +93,99 @@ async function run(parts: ReplayParts, order: ReplayOrder): Promise<Replayed> {
   return outcome;
 }
 
-/** Records that an exporter had refused, gathered into frames. */
-class Refused {
-  readonly #parts: ReplayParts;
-  readonly #outcome: Outcome;
-  readonly #signal: AbortSignal | undefined;
+interface Work {
+  readonly parts: ReplayParts;
+  readonly order: ReplayOrder;
+  readonly outcome: Outcome;
+}
+
+/** Letters of one component whose records are on their way into the queue together. */
+class Gathering<Item extends Entry> {
+  readonly #work: Work;
+  readonly #send: (items: readonly Item[], position: Position, from: string) => Promise<unknown>;
   #letters: Letter[] = [];
-  #entries: Entry[] = [];
+  #items: Item[] = [];
   #bytes = 0;
 
-  constructor(parts: ReplayParts, outcome: Outcome, signal: AbortSignal | undefined) {
-    this.#parts = parts;
-    this.#outcome = outcome;
-    this.#signal = signal;
+  constructor(
+    work: Work,
+    send: (items: readonly Item[], position: Position, from: string) => Promise<unknown>,
+  ) {
+    this.#work = work;
+    this.#send = send;
   }
 
-  async add(letter: Letter): Promise<void> {
-    const taken = this.#entry(letter);
-    if (typeof taken === "string") {
-      this.#outcome.refused.push({ number: letter.number, reason: taken });
+  /** Takes a letter with what is to be stored for it, or notes why it stays. */
+  async add(letter: Letter, items: readonly Item[] | string): Promise<void> {
+    if (typeof items === "string") {
+      this.#work.outcome.refused.push({ number: letter.number, reason: items });
       return;
     }
+    if (this.#letters.length > 0 && this.#letters[0]!.from !== letter.from) await this.flush();
     this.#letters.push(letter);
-    this.#entries.push(taken);
-    this.#bytes += taken.bytes.length;
+    this.#items.push(...items);
+    for (const { bytes } of items) this.#bytes += bytes.length;
     if (this.#bytes >= APPEND_BYTES_MAX) await this.flush();
   }
 
+  /** Stores what was gathered, and lets the letters go. */
   async flush(): Promise<void> {
     const letters = this.#letters;
-    const entries = this.#entries;
+    const items = this.#items;
     if (letters.length === 0) return;
     this.#letters = [];
-    this.#entries = [];
+    this.#items = [];
     this.#bytes = 0;
-    await this.#parts.queue.append({
-      entries,
-      receiver: HOLDER,
-      position: stored(letters),
-      counts: { received: entries.length },
-      ...(this.#signal === undefined ? {} : { signal: this.#signal }),
-    });
-    await settle(this.#parts, this.#outcome, letters);
+    const position = Object.fromEntries(letters.map(({ number, id }) => [String(number), id]));
+    await this.#send(items, position, letters[0]!.from);
+    await settle(this.#work, letters);
   }
+}
 
-  #entry({ from, raw, rawBytes }: Letter): Entry | string {
-    const exporters = [...this.#parts.exporters()];
-    if (!exporters.includes(from)) return `There is no exporter "${from}" in this pipeline`;
-    if (rawBytes !== undefined) return NOT_WHOLE;
-    // A copy: the letter's own memory is a view of what was read.
-    const { drafts, rejected } = fromRecords([raw.slice()], this.#parts.agent, false);
-    if (drafts[0] === undefined) return rejected[0]?.reason ?? NO_RECORD;
-    const { id, time, accountId, region, category, bytes } = drafts[0];
-    return { id, time, accountId, region, category, bytes, only: from };
-  }
+/** Past the door: what an exporter refused was let in before. */
+function store({ parts, order }: Work, entries: readonly Entry[], position: Position) {
+  const counts = { received: entries.length };
+  return parts.queue.append({ entries, receiver: HOLDER, position, counts, ...waiting(order) });
+}
+
+function admit({ parts, order }: Work, drafts: readonly Draft[], position: Position, from: string) {
+  const draft = () => ({ drafts, rejected: [] });
+  const applicant = { receiver: from, holder: HOLDER, draft };
+  return parts.admission.admit(applicant, { position, ...waiting(order) });
+}
+
+function waiting({ signal }: ReplayOrder): { signal?: AbortSignal } {
+  return signal === undefined ? {} : { signal };
+}
+
+/** The record of an exporter's letter, for that exporter; or why it stays. */
+function refusedRecord({ parts }: Work, { from, raw, rawBytes }: Letter): Entry[] | string {
+  const exporters = [...parts.exporters()];
+  if (!exporters.includes(from)) return `There is no exporter "${from}" in this pipeline`;
+  if (rawBytes !== undefined) return NOT_WHOLE;
+  // A copy: the letter's own memory is a view of what was read.
+  const { drafts, rejected } = fromRecords([raw.slice()], parts.agent, false);
+  if (drafts[0] === undefined) return rejected[0]?.reason ?? NO_RECORD;
+  const { id, time, accountId, region, category, bytes } = drafts[0];
+  return [{ id, time, accountId, region, category, bytes, only: from }];
 }
 
 const NOT_WHOLE = "The input was too long to be kept whole";
 const NO_RECORD = "The input holds no record";
 
-async function readAgain(
-  parts: ReplayParts,
-  order: ReplayOrder,
-  outcome: Outcome,
-  letter: Letter,
-): Promise<void> {
-  const { number, from, code } = letter;
-  let drafts: Drafts;
+/** What a receiver's letter holds; or why it stays. */
+function readAgain({ parts, order }: Work, letter: Letter): readonly Draft[] | string {
+  if (letter.rawBytes !== undefined) return NOT_WHOLE;
   try {
-    const isInput = order.named || code === UNREAD;
-    drafts = letter.rawBytes !== undefined
-      ? refuse(letter, NOT_WHOLE)
-      : isInput
-      ? decode(letter, order.format(from), parts.agent)
+    const isInput = order.named || letter.code === UNREAD;
+    const { drafts, rejected } = isInput
+      ? decode(letter, order.format(letter.from), parts.agent)
       : fromOwnText(letter, parts.agent);
+    if (rejected[0] !== undefined) return rejected[0].reason;
+    return drafts.length === 0 ? "The format leaves it out" : drafts;
   } catch (error) {
-    drafts = refuse(letter, messageOf(error));
+    return messageOf(error);
   }
-  const problem = drafts.rejected[0]?.reason ??
-    (drafts.drafts.length === 0 ? "The format leaves it out" : undefined);
-  if (problem !== undefined) {
-    outcome.refused.push({ number, reason: problem });
-    return;
-  }
-  await parts.admission.admit(
-    { receiver: from, holder: HOLDER, draft: () => drafts },
-    { position: stored([letter]), ...(order.signal === undefined ? {} : { signal: order.signal }) },
-  );
-  await settle(parts, outcome, [letter]);
-}
-
-function refuse({ raw, code }: Letter, reason: string): Drafts {
-  return { drafts: [], rejected: [{ raw, reason, code }] };
 }
 
 /** What the letter's input says, as the first and last frame of a stream of its own. */
@@ -218,17 +225,10 @@ function isStored({ queue }: ReplayParts, { number, id }: Letter): boolean {
   return queue.position(HOLDER)?.[String(number)] === id;
 }
 
-function stored(letters: readonly Letter[]): Position {
-  return Object.fromEntries(letters.map(({ number, id }) => [String(number), id]));
-}
-
-async function settle(
-  { deadLetters }: ReplayParts,
-  outcome: Outcome,
-  letters: readonly Letter[],
-): Promise<void> {
-  await deadLetters.remove(letters.map(({ number }) => [number, number]), "replayed");
-  outcome.replayed.push(...letters.map(({ number }) => number));
+async function settle({ parts, outcome }: Work, letters: readonly Letter[]): Promise<void> {
+  const numbers = letters.map(({ number }) => number);
+  await parts.deadLetters.remove(numbers.map((number) => [number, number]), "replayed");
+  outcome.replayed.push(...numbers);
 }
 
 /** Takes those out of the position that are no letters any more. */
@@ -242,6 +242,6 @@ async function forget(
   }
   if (Object.keys(position).length === 0) return;
   // Only tidies up: the next replay does it where this one cannot.
-  const wait = signal === undefined ? {} : { signal };
-  await queue.append({ entries: [], receiver: HOLDER, position, ...wait }).catch(() => {});
+  const append = { entries: [], receiver: HOLDER, position };
+  await queue.append(signal === undefined ? append : { ...append, signal }).catch(() => {});
 }
