@@ -23,6 +23,7 @@ import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
 import { type ControlServer, openControl } from "./control.ts";
 import { countIntake } from "./counted-intake.ts";
 import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
+import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import { drain, type Drained } from "./drain.ts";
 import type { AgentStatus } from "./status.ts";
@@ -161,7 +162,12 @@ class ConfiguredAgent implements Agent {
   }
 
   async #startControl(): Promise<void> {
-    const routes = { "GET /status": () => this.status() };
+    const desk = openDesk({
+      config: () => this.#config,
+      agent: this.#identity,
+      pipelines: () => this.#pipelines,
+    });
+    const routes = { "GET /status": () => this.status(), ...deskRoutes(desk) };
     const log = this.#options.logs.of("agent");
     this.#control = await openControl(this.#dataDir.socket, routes, log);
   }
