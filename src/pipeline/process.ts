@@ -78,8 +78,12 @@ async function offer(
   const byId = new Map(items.map((item) => [item.record.eventID, item]));
   const left = new Set(items);
   let added = 0;
-  const passed = (given as Batch).map((record): Item => {
-    const from = byRecord.get(record) ?? byId.get(record.eventID);
+  // Records of other sources may have no eventID, or share one: then their place tells them apart.
+  const inPlace = given.length === items.length;
+  const passed = (given as Batch).map((record, i): Item => {
+    const { eventID } = record;
+    const beside = inPlace && items[i]!.record.eventID === eventID ? items[i] : undefined;
+    const from = byRecord.get(record) ?? beside ?? byId.get(eventID);
     if (from !== undefined && left.delete(from)) return { record, draft: from.draft };
     added++;
     return { record, draft: undefined };

@@ -141,6 +141,23 @@ t.test("runProcessors() keeps the bytes of what stays and writes what changed", 
   t.equal(processed.drafts[3]!.id, extra.eventID);
 });
 
+t.test("runProcessors() tells changed records apart that have no eventID, or the same", async (t) => {
+  const { eventID: _, ...bare } = record(1);
+  const masked = { ...record(2), eventName: "Masked" };
+  const { drafts } = fromRecords(texts([bare, record(2), masked, { ...bare, x: 1 }]), agent, true);
+  const change = processor((batch) => batch.map((each) => ({ ...each, userAgent: "changed" })));
+  const processed = await runProcessors([change, change], drafts, agent);
+  t.match(processed, { filtered: 0, added: 0, rejected: [] });
+  t.equal(processed.drafts.length, 4);
+  t.match(
+    processed.drafts[2]!.record ?? JSON.parse(Buffer.from(processed.drafts[2]!.bytes).toString()),
+    {
+      eventName: "Masked",
+      userAgent: "changed",
+    },
+  );
+});
+
 t.test("runProcessors() sets aside only what makes a processor throw", async (t) => {
   const { drafts } = fromRecords(texts(records(1, 5)), agent, true);
   const picky = processor(async (batch) => {

@@ -67,13 +67,11 @@ export const config = z.strictObject({
   keep: z.array(keepRule).min(1).max(1000).optional().describe(
     "Records that no rule of these matches are dropped; without it, all are kept",
   ),
-  drop: z.array(dropRule).min(1).max(1000).optional().describe(
+  drop: z.array(dropRule).max(1000).default([]).describe(
     "Records that a rule of these matches are dropped",
   ),
   keep_reason: z.string().min(1).max(80).optional()
     .describe("Under which cairn status counts what no rule of keep matches"),
-}).refine(({ keep, drop }) => keep !== undefined || drop !== undefined, {
-  error: "Expected keep, drop or both: a filter without a rule filters nothing",
 });
 
 /** The checked options. */

@@ -26,7 +26,7 @@ export function compileFilter(
   dropped: (reason: string) => void,
 ): (batch: Batch) => Batch {
   const keep = config.keep?.map(compileRule);
-  const drop = (config.drop ?? []).map(compileRule);
+  const drop = config.drop.map(compileRule);
   const stays = (record: CloudTrailRecord): boolean => {
     if (keep !== undefined && !keep.some((rule) => rule.matches(record))) {
       if (config.keep_reason !== undefined) dropped(config.keep_reason);

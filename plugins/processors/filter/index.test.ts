@@ -41,8 +41,7 @@ async function dropped(condition: object): Promise<CloudTrailRecord[]> {
   return records.filter((record) => !kept.includes(record));
 }
 
-t.test("filter keeps the contract", (t) =>
-  conformance(t, factory, { minimal: { drop: [{ event_pattern: { eventName: ["None"] } }] } }));
+t.test("filter keeps the contract", (t) => conformance(t, factory, { minimal: {} }));
 
 t.test("drop takes out what a rule matches; what stays is the same", async (t) => {
   const drop = { event_pattern: { eventName: [{ prefix: "Get" }] }, reason: "reads" };
@@ -51,6 +50,7 @@ t.test("drop takes out what a rule matches; what stays is the same", async (t) =
   t.equal(kept[0], login);
   t.equal(kept[1], old);
   t.same(ignored, { reads: 1 });
+  t.equal((await filtered({})).kept, records, "without a rule everything stays");
   const all = await filtered({ drop: [{ event_pattern: { eventName: ["None"] } }] });
   t.equal(all.kept, records, "the same batch");
   t.same(all.ignored, {});
@@ -112,7 +112,6 @@ t.test("a condition on a field knows texts, numbers, addresses, lists and absenc
 
 t.test("a mistake in a rule is told where it stands", async (t) => {
   const issue = (options: unknown) => factory.config.safeParse(options).error?.issues[0];
-  t.match(issue({}), { message: /Expected keep, drop or both/ });
   t.match(issue({ drop: [{}] }), { path: ["drop", 0], message: /Expected a condition/ });
   t.match(issue({ drop: [{ fields: [{ field: "a" }] }] }), { message: /Expected an operator/ });
   t.match(issue({ drop: [{ fields: [{ field: "a.", exists: true }] }] }), { message: /read path/ });
