@@ -1,7 +1,7 @@
 // Golden tests of a configuration, from files to results: everything is read and checked first, then
 // each case is run and judged, and where asked the files are given what came.
 
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { writeFileAtomic } from "../../plugins/sdk/atomic-file.ts";
 import type { Runtime } from "../../plugins/sdk/index.ts";
 import { formatProblem, type Problem, sortProblems } from "../config/problem.ts";
@@ -67,6 +67,8 @@ export async function updateGolden(file: string, cases: readonly RunCase[]): Pro
   if (!cases.some(isStale)) return false;
   const after = updateText(before, cases);
   // A link stays one.
-  await writeFileAtomic(realpathSync(file), new TextEncoder().encode(after), { mode: 0o644 });
+  const path = realpathSync(file);
+  const mode = statSync(path).mode & 0o777;
+  await writeFileAtomic(path, new TextEncoder().encode(after), { mode });
   return true;
 }

@@ -13,18 +13,18 @@ const text = z.string().min(1);
 const texts = z.union([text, z.array(text).min(1)]);
 const count = z.int().min(0);
 
+const MOMENT = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d))?$/;
+
 /** A moment, in milliseconds since the epoch. */
-const moment = z.string().transform((value, ctx) => {
-  const time = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:?\d\d))?$/.test(value)
-    ? Date.parse(value)
-    : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  ctx.issues.push({
-    code: "custom",
-    input: value,
-    message: "Expected a time such as 2026-01-31T12:00:00Z",
-  });
-  return z.NEVER;
+const moment = z.codec(z.string(), z.number(), {
+  decode(value, ctx) {
+    const time = MOMENT.test(value) ? Date.parse(value) : Number.NaN;
+    if (!Number.isNaN(time)) return time;
+    const message = "Expected a time such as 2026-01-31T12:00:00Z";
+    ctx.issues.push({ code: "custom", input: value, message });
+    return z.NEVER;
+  },
+  encode: (time) => new Date(time).toISOString(),
 });
 
 const INPUTS = ["lines", "body", "file", "hex", "base64"] as const;
@@ -44,9 +44,11 @@ const input = z.strictObject({
 });
 
 const reason = z.union([text, z.strictObject({ matches: pattern })]);
-const reasons = z.union([reason, z.array(reason)]).transform((given) =>
-  Array.isArray(given) ? given : [given]
-);
+const reasonList = z.array(reason);
+const reasons = z.codec(z.union([reason, reasonList]), z.custom<z.output<typeof reasonList>>(), {
+  decode: (given) => Array.isArray(given) ? given : [given],
+  encode: (list) => list,
+});
 
 /** A reason as it is expected: its text, or what it matches. */
 export type ExpectedReason = z.output<typeof reason>;

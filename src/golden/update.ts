@@ -4,6 +4,7 @@
 import { parseDocument } from "yaml";
 import {
   type Document,
+  isAlias,
   isMap,
   isScalar,
   isSeq,
@@ -14,7 +15,7 @@ import {
 } from "yaml";
 import { splice } from "./splice.ts";
 import { countOf, type Evaluation, type Pair } from "./evaluate.ts";
-import { compare, type Expected, isObject } from "./match.ts";
+import { compare, compileExpected, type Expected, isObject } from "./match.ts";
 import type { PreparedCase } from "./prepare.ts";
 import type { Outcome } from "./run.ts";
 import type { CountName, ExpectedReason } from "./test-file.ts";
@@ -130,6 +131,12 @@ class CaseUpdate {
         this.#updated(item as Node, expected.items[i]!, got[i])
       );
       return node;
+    }
+    if (isAlias(node)) {
+      // Its anchor may have been given what came already.
+      const value: unknown = node.resolve(this.#document)?.toJS(this.#document);
+      const target = compileExpected(value, [], []);
+      if (compare(target, got, { exact, limit: 1 }).length === 0) return node;
     }
     const fresh = this.#node(got);
     fresh.comment = node.comment ?? null;
