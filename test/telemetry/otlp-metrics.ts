@@ -17,7 +17,9 @@ message Metric {
   oneof data { Gauge gauge = 5; Sum sum = 7; }
 }
 message Gauge { repeated Point data_points = 1; }
-message Sum { repeated Point data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3; }
+message Sum {
+  repeated Point data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3;
+}
 message Point {
   repeated KeyValue attributes = 7; fixed64 start_time_unix_nano = 2; fixed64 time_unix_nano = 3;
   oneof value { double as_double = 4; sfixed64 as_int = 6; }
