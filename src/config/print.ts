@@ -28,8 +28,7 @@ function printMap(map: MapNode, indent: string, first: string, print: Print): vo
 function printValue(node: ConfigNode, at: Place, head: string, indent: string, print: Print): void {
   const line = (text: string) => {
     // Names of sources come from a command line: they may hold anything.
-    // deno-lint-ignore no-control-regex
-    const place = formatPlace(at).replace(/[\x00-\x1f\x7f]/g, " ");
+    const place = formatPlace(at).replace(/\p{Cc}/gu, " ");
     print.lines.push(print.origin ? `${text}  # ${place}` : text);
   };
   if (node.kind === "scalar") return line(isBlank(node) ? head : `${head} ${word(node.value)}`);

@@ -22,8 +22,9 @@ export function isSecretKey(name: string): boolean {
 
 /**
  * The tree with `[secret]` for each secret, also where the same text stands once more. Hidden is
- * what the schema calls a secret; and under a secret's name, what came from the environment or a
- * file, and what the schema has no option for.
+ * what the schema calls a secret; what stands under a name that is no option there, which may be a
+ * slip in a secret's; and under a secret's name, what came from the environment or a file, and what
+ * the schema leaves open.
  */
 export function redact(root: MapNode, schema: JsonSchema): MapNode {
   const secrets = new Set<string>();
@@ -69,6 +70,9 @@ function hide(node: ConfigNode, where: Where, secrets: Set<string>): ConfigNode 
   if (node.kind === "map") {
     const entries = new Map(Array.from(node.entries, ([key, entry]) => {
       const { level, declared } = below(where.level, key);
+      if (!declared && isStrict(where.level)) {
+        return [key, { ...entry, node: mapScalars(entry.node, (one) => hidden(one, secrets)) }];
+      }
       const name = isSecretKey(where.name) ? where.name : key;
       const inner = hide(entry.node, { level, name, isFree: !declared }, secrets);
       return [key, { ...entry, node: inner }];
@@ -77,6 +81,12 @@ function hide(node: ConfigNode, where: Where, secrets: Set<string>): ConfigNode 
   }
   const isHidden = isSecretKey(where.name) && (node.secret || where.isFree);
   return isHidden ? hidden(node, secrets) : node;
+}
+
+/** Whether only what is declared is an option there. */
+function isStrict(level: SchemaLevel): boolean {
+  const maps = level.filter(({ properties }) => properties !== undefined);
+  return maps.length > 0 && maps.every((map) => map.additionalProperties === false);
 }
 
 function hidden(scalar: ScalarNode, secrets: Set<string>): ScalarNode {

@@ -86,6 +86,7 @@ t.test("redact() hides secrets by schema, by name and where they stand again", a
       key_file: { type: "string" },
       either: { anyOf: [{ type: "string" }, { properties: { pin: { writeOnly: true } } }] },
       headers: { additionalProperties: { type: "string" } },
+      strict: { properties: { known: {} }, additionalProperties: false },
     },
   };
   const root = load(`
@@ -97,6 +98,7 @@ either: { pin: 1234567 }
 headers: { authorization: Bearer abc, accept: text, x-api-key: { deep: [abcd] } }
 passwords: [one-two, "\${file:/x}"]
 password: \${env:ON}
+strict: { known: shown, tokn: [misspelt] }
 note: said hunter2 and literal
 url: https://me:pa@ss@example.com/x?token=abc&n=1
 `);
@@ -113,6 +115,7 @@ url: https://me:pa@ss@example.com/x?token=abc&n=1
     },
     passwords: ["[secret]", "[secret]"],
     password: true,
+    strict: { known: "shown", tokn: ["[secret]"] },
     note: "said [secret] and [secret]",
     url: "https://[secret]@example.com/x?token=[secret]&n=1",
   });
