@@ -3,6 +3,7 @@
 // taken after an earlier one failed, and the position would pass records that are not stored.
 
 import type { Intake, Position } from "../../sdk/index.ts";
+import { pause, unlessAborted } from "../../sdk/wait.ts";
 
 // A batch of this size hides the cost of a sync and is still small beside the memory of the agent.
 const RECORDS_MAX = 500;
@@ -105,31 +106,5 @@ export class Batches {
         await pause(waitMs, this.#signal);
       }
     }
-  }
-}
-
-/** Rejects when the signal aborts, though the call may never answer. */
-export async function unlessAborted<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    if (signal.aborted) abort();
-    else signal.addEventListener("abort", abort, { once: true });
-  });
-  try {
-    return await Promise.race([call, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
-}
-
-/** Waits; rejects with the signal's reason when it aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const over = new Promise<void>((resolve) => timer = setTimeout(resolve, ms));
-  try {
-    await unlessAborted(over, signal);
-  } finally {
-    clearTimeout(timer);
   }
 }

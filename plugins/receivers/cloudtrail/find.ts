@@ -5,8 +5,8 @@ import { readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { isGlob, matchesGlob } from "../../sdk/glob.ts";
 
-/** A log file as it was found. */
-export interface FoundFile {
+/** A log file as it lies in a folder. */
+export interface ListedFile {
   readonly path: string;
   readonly size: number;
   /** When it was last written, in milliseconds since the epoch. */
@@ -26,14 +26,17 @@ export interface FindObserver {
 // Far deeper than any prefix with AWSLogs/o-…/account/CloudTrail/region/YYYY/MM/DD below it.
 const DEPTH_MAX = 64;
 
-const LOG_FILE = /\.jsonl?(\.gz)?$/;
-const NO_RECORDS = /\/CloudTrail-(Digest|Lake)\/|_CloudTrail-Digest_|\/result_sign\.json$/;
+/** What a log file's name ends with. */
+export const LOG_FILE: RegExp = /\.jsonl?(\.gz)?$/;
+/** What is in a trail and holds no records. */
+export const NO_RECORDS: RegExp =
+  /\/CloudTrail-(Digest|Lake)\/|_CloudTrail-Digest_|\/result_sign\.json$/;
 
 /** Gives the log files of a folder and all folders below it, of a glob, or the one file named. */
 export async function* findLogFiles(
   path: string,
   observer: FindObserver,
-): AsyncGenerator<FoundFile> {
+): AsyncGenerator<ListedFile> {
   const whole = resolve(path);
   const glob = isGlob(path) ? whole : undefined;
   yield* find(glob === undefined ? whole : rootOf(glob), [], { glob, observer });
@@ -48,7 +51,7 @@ async function* find(
   path: string,
   above: readonly string[],
   search: Search,
-): AsyncGenerator<FoundFile> {
+): AsyncGenerator<ListedFile> {
   const { glob, observer } = search;
   const stats = await attempt(path, observer, () => stat(path));
   if (stats === undefined) return;

@@ -1,7 +1,7 @@
 // Files that are found and not done: still written, breaking off, or unreadable. They are looked at
 // again with every search, and this tells when one is worth opening.
 
-import type { FoundFile } from "./find.ts";
+import type { ListedFile } from "./find.ts";
 
 interface Waiting {
   readonly size: number;
@@ -42,7 +42,7 @@ export class WaitingFiles {
   }
 
   /** Judges a file as it was found at `now`. */
-  judge(file: FoundFile, now: number): Verdict {
+  judge(file: ListedFile, now: number): Verdict {
     const known = this.#files.get(file.path);
     this.#seen.add(file.path);
     if (known?.size !== file.size || known.modifiedAt !== file.modifiedAt) {
@@ -54,7 +54,7 @@ export class WaitingFiles {
   }
 
   /** The file was read, and breaks off. */
-  setCut(file: FoundFile, now: number): void {
+  setCut(file: ListedFile, now: number): void {
     const known = this.#files.get(file.path);
     const since = known?.size === file.size ? known.since : now;
     const { size, modifiedAt } = file;
@@ -71,7 +71,7 @@ export class WaitingFiles {
     this.#seen = new Set();
   }
 
-  #first(file: FoundFile, now: number): Verdict {
+  #first(file: ListedFile, now: number): Verdict {
     const { path, size, modifiedAt } = file;
     // The end of gzip data tells itself; of other files only that nothing comes any more.
     const whole = path.endsWith(".gz") || now - modifiedAt >= this.#patience.settleMs;

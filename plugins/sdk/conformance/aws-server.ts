@@ -56,7 +56,10 @@ export class AwsServer {
 
   constructor(options: AwsServerOptions = {}) {
     this.#options = options;
-    this.#server = createServer((request, response) => void this.#answer(request, response));
+    this.#server = createServer((request, response) => {
+      // Who goes away in the middle of a request wants no answer.
+      this.#answer(request, response).catch(() => response.destroy());
+    });
   }
 
   /** Listens on a free port of 127.0.0.1. */
@@ -149,7 +152,8 @@ export class AwsServer {
     const { pageMax = 1000 } = this.#options;
     const prefix = query.get("prefix") ?? "";
     const delimiter = query.get("delimiter") ?? "";
-    const after = query.get("continuation-token") ?? query.get("start-after") ?? "";
+    const token = query.get("continuation-token");
+    const after = token === null ? query.get("start-after") ?? "" : decodeForm(token);
     const keys = [...objects.keys()].filter((key) => key.startsWith(prefix))
       .sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
     const names = new Set(keys.map((key) => {
@@ -162,7 +166,8 @@ export class AwsServer {
     const page = rest.slice(0, pageMax);
     const more = rest.length > page.length;
     const text = page.map((name) => {
-      const object = objects.get(name);
+      const isFolder = delimiter !== "" && name.endsWith(delimiter) && name !== prefix;
+      const object = isFolder ? undefined : objects.get(name);
       if (object === undefined) {
         return `<CommonPrefixes><Prefix>${form(name)}</Prefix></CommonPrefixes>`;
       }
@@ -170,9 +175,7 @@ export class AwsServer {
       return `<Contents><Key>${form(name)}</Key><LastModified>${time}</LastModified>` +
         `<Size>${object.bytes.length}</Size></Contents>`;
     });
-    const next = more
-      ? `<NextContinuationToken>${escapeXml(page.at(-1)!)}</NextContinuationToken>`
-      : "";
+    const next = more ? `<NextContinuationToken>${form(page.at(-1)!)}</NextContinuationToken>` : "";
     response.setHeader("content-type", "application/xml");
     response.end(
       `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/">` +
@@ -259,6 +262,6 @@ function form(key: string): string {
   return encodeURIComponent(key).replaceAll("%20", "+").replaceAll("%2F", "/");
 }
 
-function escapeXml(text: string): string {
-  return text.replace(/[&<>\u0000-\u001f]/g, (char) => `&#${char.charCodeAt(0)};`);
+function decodeForm(text: string): string {
+  return decodeURIComponent(text.replaceAll("+", " "));
 }
