@@ -3,7 +3,7 @@
 // go when it is full, others when an operator has them replayed or purged.
 
 import { LRUCache } from "lru-cache";
-import type { Log } from "../../plugins/sdk/index.ts";
+import type { Log, StoredRecord } from "../../plugins/sdk/index.ts";
 import { type Files, realFiles } from "../queue/files.ts";
 import type { Cursor } from "../queue/cursor.ts";
 import { type Entry, Queue } from "../queue/queue.ts";
@@ -154,9 +154,10 @@ export class DeadLetters {
     while (next < this.#queue.nextSequence()) {
       const page = await this.#kept.read(next, PAGE);
       if (page.next <= next) return;
-      for (const stored of page.records) {
-        if (!this.#removed.has(stored.sequence)) yield unpackLetter(stored);
-      }
+      // All at once: another reader may take the memory back while this one waits.
+      const letters = page.records.map(ownLetter);
+      this.#kept.release(page.next);
+      for (const letter of letters) if (!this.#removed.has(letter.number)) yield letter;
       next = page.next;
     }
   }
@@ -165,7 +166,9 @@ export class DeadLetters {
   async letter(number: number): Promise<Letter | undefined> {
     if (number < this.#floor || this.#removed.has(number)) return undefined;
     const { records } = await this.#kept.read(number, { records: 1, bytes: 1 });
-    return records[0]?.sequence === number ? unpackLetter(records[0]) : undefined;
+    const letter = records[0]?.sequence === number ? ownLetter(records[0]) : undefined;
+    this.#kept.release(number + 1);
+    return letter;
   }
 
   /** Runs one piece of work on the letters after the other, so that none is handled twice. */
@@ -216,4 +219,10 @@ export class DeadLetters {
       for (const { id } of entries) this.#inFlight.delete(id);
     }
   }
+}
+
+/** A letter in memory of its own. */
+function ownLetter(stored: StoredRecord): Letter {
+  const letter = unpackLetter(stored);
+  return { ...letter, raw: letter.raw.slice() };
 }

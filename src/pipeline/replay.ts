@@ -163,8 +163,7 @@ function refusedRecord({ parts }: Work, { from, raw, rawBytes }: Letter): Entry[
   const exporters = [...parts.exporters()];
   if (!exporters.includes(from)) return `There is no exporter "${from}" in this pipeline`;
   if (rawBytes !== undefined) return NOT_WHOLE;
-  // A copy: the letter's own memory is a view of what was read.
-  const { drafts, rejected } = fromRecords([raw.slice()], parts.agent, false);
+  const { drafts, rejected } = fromRecords([raw], parts.agent, false);
   if (drafts[0] === undefined) return rejected[0]?.reason ?? NO_RECORD;
   const { id, time, accountId, region, category, bytes } = drafts[0];
   return [{ id, time, accountId, region, category, bytes, only: from }];
@@ -212,7 +211,7 @@ function fromOwnText(letter: Letter, agent: AgentIdentity): Drafts {
     "service" in value;
   return isEvent
     ? fromEvents([value as unknown as AuditEvent], sourceOf(letter), agent, true)
-    : fromRecords([letter.raw.slice()], agent, true);
+    : fromRecords([letter.raw], agent, true);
 }
 
 /** The receiver's type, of which eventIDs are made. */
