@@ -26,6 +26,12 @@ interface FactoryBase<Kind extends string, Schema extends z.ZodType> {
   check?(config: z.output<Schema>, context: CheckContext): Promise<readonly Finding[]>;
 }
 
+/** Bytes that a format reads at once, and where they stand in their stream. */
+export interface Frame {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
 /** A format that a receiver will ask its context for. */
 export interface FormatUse {
   readonly name: string;
@@ -45,6 +51,11 @@ export interface ReceiverFactory<Schema extends z.ZodType = z.ZodType>
   extends FactoryBase<"receiver", Schema> {
   /** The formats it uses under a configuration: they are loaded, and their options checked. */
   formats?(config: z.output<Schema>): readonly FormatUse[];
+  /**
+   * The frames it makes of what a sender posts in one piece; without it, that is one frame. Pure:
+   * tests of a configuration ask for them without a receiver.
+   */
+  frames?(config: z.output<Schema>, body: Uint8Array): Iterable<Frame>;
   create(config: z.output<Schema>, context: ComponentContext, intake: Intake): Receiver;
 }
 

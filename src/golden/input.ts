@@ -1,4 +1,4 @@
-// The bytes of a case: what stands in the test file, or in files beside it, as streams of frames. The
+// The bytes of a case: what stands in the test file, or in files beside it, stream by stream. The
 // only place of golden tests that reads a disk.
 
 import { Buffer } from "node:buffer";
@@ -7,12 +7,12 @@ import { dirname, isAbsolute, join, relative, resolve } from "node:path";
 import { expandGlob, isGlob } from "../../plugins/sdk/glob.ts";
 import type { TestCase } from "./test-file.ts";
 
-/** Frames that one instance of a format reads. */
+/** Bytes that one instance of a format reads. */
 export interface InputStream {
   /** What a position calls it. */
   readonly source: string;
-  /** Bytes to be split into lines, or frames as they are. */
-  readonly content: { readonly lines: Buffer } | { readonly frames: readonly Buffer[] };
+  /** Bytes to be split into lines, or what comes in one piece each. */
+  readonly content: { readonly lines: Buffer } | { readonly bodies: readonly Buffer[] };
 }
 
 /** The input of a case cannot be had: which part of it, and why. */
@@ -42,12 +42,12 @@ export async function readInput(
   if (lines !== undefined) return [{ source, content: { lines: Buffer.from(lines) } }];
   if (file !== undefined) return await readFiles(input, file, dirname(testFile));
   const texts = (given: string | readonly string[]) => typeof given === "string" ? [given] : given;
-  const frames = body !== undefined
+  const bodies = body !== undefined
     ? texts(body).map((text) => Buffer.from(text))
     : hex !== undefined
     ? texts(hex).map(fromHex)
     : texts(base64 ?? []).map(fromBase64);
-  return [{ source, content: { frames } }];
+  return [{ source, content: { bodies } }];
 }
 
 function fromHex(text: string): Buffer {
@@ -79,7 +79,7 @@ async function readFiles(
     const name = source ?? `${SOURCE}:${relative(folder, path)}`;
     return {
       source: name,
-      content: framing === "lines" ? { lines: bytes } : { frames: [bytes] },
+      content: framing === "lines" ? { lines: bytes } : { bodies: [bytes] },
     };
   });
 }

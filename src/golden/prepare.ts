@@ -1,33 +1,17 @@
 // From a test file to cases that can be run: its configuration is resolved as the agent would, each
 // case gets its format, its pipeline and its input, and all problems are told at once.
 
-import { dirname, isAbsolute, join } from "node:path";
-import type { AgentIdentity, Format, FormatContext } from "../../plugins/sdk/index.ts";
+import type { AgentIdentity, Format, FormatContext, Frame } from "../../plugins/sdk/index.ts";
 import { check } from "../config/check.ts";
-import { loadSources, processEnvironment } from "../config/load.ts";
 import { emptyMap, find, placeOf } from "../config/node.ts";
 import type { Problem } from "../config/problem.ts";
 import { formatPath } from "../config/problem.ts";
-import { type Factories, resolve } from "../config/resolve.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
-import { readSources } from "../config/sources.ts";
 import { suggest } from "../config/suggest.ts";
+import { loadConfiguration, type PrepareOptions } from "./configuration.ts";
 import { InputError, type InputStream, readInput } from "./input.ts";
 import { type BadPattern, compileExpected, type Expected } from "./match.ts";
 import type { Expect, TestCase, TestFile } from "./test-file.ts";
-
-/** What the command line says besides the files. */
-export interface PrepareOptions {
-  readonly factories: Factories;
-  /** Configurations in place of the files' own. */
-  readonly config: readonly string[];
-  /** Options over those of the files. */
-  readonly set: readonly string[];
-  /** Environment variables, under those of the files. */
-  readonly env: Readonly<Record<string, string | undefined>>;
-  /** A case that expects nothing yet is no problem. */
-  readonly update: boolean;
-}
 
 /** A case that can be run. */
 export interface PreparedCase {
@@ -41,6 +25,8 @@ export interface PreparedCase {
   /** Ids of the processors that follow. */
   readonly processors: readonly string[];
   readonly format: (context: FormatContext) => Format;
+  /** What the receiver makes of bytes that come in one piece. */
+  readonly frames: (body: Uint8Array) => Iterable<Frame>;
   /** Longest line that the receiver would read. */
   readonly lineBytesMax: number;
   readonly input: readonly InputStream[];
@@ -58,21 +44,11 @@ export interface Prepared {
   readonly problems: readonly Problem[];
 }
 
-/** Who the agent is where the configuration does not say. */
-const HOST = "test-host";
+/** What the agent calls itself; no record says it. */
 const VERSION = "0.0.0";
 
 // What `file` and most receivers allow by default.
 const LINE_BYTES_MAX = 256 * 1024;
-
-/** What cases with a format of their own run in, where no configuration is named. */
-const BARE = `receivers: { cloudtrail: { path: . } }
-exporters: { debug: {} }
-service: { pipelines: { test: { receivers: [cloudtrail], exporters: [debug] } } }
-`;
-
-/** What is no path: `yaml:`, `env:`, `https:`. */
-const SCHEME = /^[a-z][a-z0-9+.-]+:/;
 
 /** The receiver that reads lines in any format. */
 const ANY_FORMAT_RECEIVER = "file";
@@ -106,40 +82,13 @@ export async function prepare(file: TestFile, options: PrepareOptions): Promise<
   return { cases, problems: found };
 }
 
-async function loadConfiguration(
-  file: TestFile,
-  options: PrepareOptions,
-): Promise<{ readonly config?: ResolvedConfig; readonly problems: readonly Problem[] }> {
-  const folder = dirname(file.name);
-  const own = typeof file.config === "string" ? [file.config] : file.config ?? [];
-  const paths = options.config.length > 0
-    ? options.config
-    : own.map((path) => isAbsolute(path) || SCHEME.test(path) ? path : join(folder, path));
-  const environment = processEnvironment({ ...options.env, ...file.env });
-  const { sources, problems } = await readSources(paths, environment);
-  if (problems.length > 0) return { problems };
-  const needed = file.cases.findIndex(({ format }) => format === undefined);
-  if (paths.length === 0 && needed >= 0) {
-    const at = placeOf(file.node, ["cases", needed]);
-    const problem = "No configuration to test";
-    const fix = "name one with --config or config:, or a format in the case";
-    return { problems: [{ at, path: formatPath(["cases", needed]), problem, fix }] };
-  }
-  const loaded = loadSources({
-    sources: paths.length > 0 ? sources : [{ name: file.name, text: BARE }],
-    set: [...file.set, ...options.set],
-    environment,
-  });
-  return await resolve(loaded, options.factories, { host: HOST, dataDir: "." });
-}
-
 function expectsNothing({ records, ignored, rejected, counts }: Expect): boolean {
   return records === undefined && ignored === undefined && rejected.length === 0 &&
     Object.keys(counts).length === 0;
 }
 
 /** What a case reads with, and what follows. */
-type Reading = Pick<PreparedCase, "receiver" | "processors" | "format" | "lineBytesMax">;
+type Reading = Pick<PreparedCase, "receiver" | "processors" | "format" | "frames" | "lineBytesMax">;
 
 interface CaseParts {
   readonly file: TestFile;
@@ -216,6 +165,7 @@ class CasePreparer {
       receiver: id,
       processors: pipeline.processors,
       format: (context) => format.create(checked, context),
+      frames: (body) => factory.frames?.(config, body) ?? [{ bytes: body, offset: 0 }],
       lineBytesMax: typeof limit === "number" ? limit : LINE_BYTES_MAX,
     };
   }
@@ -240,6 +190,7 @@ class CasePreparer {
       receiver: ANY_FORMAT_RECEIVER,
       processors: pipeline.processors,
       format: (context) => format.create(checked.value, context),
+      frames: (body) => [{ bytes: body, offset: 0 }],
       lineBytesMax: LINE_BYTES_MAX,
     };
   }

@@ -94,10 +94,12 @@ async function read({ source, content }: InputStream, reading: Reading): Promise
     }
   } else {
     let offset = 0;
-    for (const frame of content.frames) {
-      batch.line(frame, offset);
-      offset += frame.length;
-      if (batch.isFull) await send();
+    for (const body of content.bodies) {
+      for (const frame of one.frames(body)) {
+        batch.line(frame.bytes, offset + frame.offset);
+        if (batch.isFull) await send();
+      }
+      offset += body.length;
     }
   }
   batch.take(format.flush(Infinity));

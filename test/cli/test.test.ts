@@ -42,7 +42,7 @@ t.test("cairn test says what differs, and ends with 0 or 1", async (t) => {
   t.match(mixed.stdout, /\n1 passed, 1 failed\n$/);
   // No terminal reads it: no colour, and nothing of the input that one would obey.
   t.notMatch(mixed.stdout, "\u001b");
-  t.match(examples, { code: 0, stdout: /\n7 passed, 0 failed\n$/ });
+  t.match(examples, { code: 0, stdout: /\n8 passed, 0 failed\n$/ });
 });
 
 t.test("reportCase() colours what a terminal shows, and no more", async (t) => {

@@ -1,6 +1,7 @@
 // Receiver `webhook`: takes what others post, in any format. A sender is answered when its events are
 // durable; until then it keeps them.
 
+import { Buffer } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
 import { NO_BEARER, NO_CREDENTIALS, showsBearer } from "../../sdk/bearer.ts";
 import { checkListening } from "../../sdk/check-listen.ts";
@@ -40,6 +41,7 @@ export default defineReceiver({
   summary: "Takes what others post over HTTP, in any format",
   config,
   formats: (options) => [{ name: options.format, config: formatConfig(options) }],
+  frames: ({ framing }, body) => framesOf(Buffer.from(body), framing),
   check: (options, context) => checkListening(options, context),
   create: (options, context, intake) => new WebhookReceiver(options, context, intake),
 });
