@@ -12,7 +12,7 @@ import {
   plainAnswer,
 } from "../../plugins/sdk/http-message.ts";
 import { HttpServer } from "../../plugins/sdk/http-server.ts";
-import type { Log } from "../../plugins/sdk/index.ts";
+import { ConfigError, type Log } from "../../plugins/sdk/index.ts";
 import type { Secret } from "../../plugins/sdk/secret.ts";
 import { INSTRUMENTS } from "./instruments.ts";
 import type { Metered } from "./metered.ts";
@@ -90,7 +90,7 @@ export class Metrics {
         body: prometheusText(await collect(), OWN),
       });
       this.#server = new HttpServer({ endpoint, limits: pageLimits, log, clock, admit }, answer);
-      await this.#server.start();
+      await listen(this.#server);
       log.info("Metrics are served", { endpoint: this.#server.address(), path: PATH });
     }
     if (otlp !== undefined) {
@@ -131,6 +131,20 @@ class Reader extends MetricReader {
 
   protected override onShutdown(): Promise<void> {
     return Promise.resolve();
+  }
+}
+
+/** Starts the server; what is wrong with its endpoint is told by the option's whole path. */
+async function listen(server: HttpServer): Promise<void> {
+  try {
+    await server.start();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const problems = error.problems.map(({ path, ...rest }) => ({
+      path: `service.telemetry.metrics.${path}`,
+      ...rest,
+    }));
+    throw new ConfigError(problems, { cause: error });
   }
 }
 

@@ -291,7 +291,9 @@ t.test("an endpoint that is taken is told when the agent starts", async (t) => {
   t.teardown(receiver.close);
   const port = Number(new URL(receiver.endpoint).port);
   await t.rejects(setUp(t, { endpoint: { host: "127.0.0.1", port } }), {
-    message: /Cannot listen on "127\.0\.0\.1:\d+": address already in use/,
+    code: "CAIRN_CONFIG",
+    message:
+      /^service\.telemetry\.metrics\.endpoint: Cannot listen on "127\.0\.0\.1:\d+": address already in use/,
   });
 });
 

@@ -1,6 +1,7 @@
 // Extension `health`: answers probes over HTTP. `/live` while the process answers at all, `/ready`
 // while events are taken in, `/` while everything is well, with how each component is doing.
 
+import { checkListening } from "../../sdk/check-listen.ts";
 import {
   type AgentHealth,
   type AgentStatusService,
@@ -10,6 +11,7 @@ import {
   type Extension,
   type Host,
 } from "../../sdk/index.ts";
+import { checkListening } from "../../sdk/check-listen.ts";
 import {
   type HttpHead,
   type HttpResponse,
@@ -31,6 +33,8 @@ export default defineExtension({
   stability: "beta",
   summary: "Answers probes: live, ready, and how each component is doing",
   config,
+  check: (options, context) => checkListening(options, context),
+  check: (options, context) => checkListening(options, context),
   create: (options, context) => new HealthExtension(options, context),
 });
 
