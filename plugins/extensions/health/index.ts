@@ -11,7 +11,6 @@ import {
   type Extension,
   type Host,
 } from "../../sdk/index.ts";
-import { checkListening } from "../../sdk/check-listen.ts";
 import {
   type HttpHead,
   type HttpResponse,
@@ -33,7 +32,6 @@ export default defineExtension({
   stability: "beta",
   summary: "Answers probes: live, ready, and how each component is doing",
   config,
-  check: (options, context) => checkListening(options, context),
   check: (options, context) => checkListening(options, context),
   create: (options, context) => new HealthExtension(options, context),
 });
