@@ -59,9 +59,9 @@ const MAY_BE_NAMED =
 const MAY_BE_SHAPED =
   /AKIA|ASIA|ABIA|ACCA|AIza|AQoD|AGE-S|F[wQ]oGZ|IQoJ|eyJ[\w-]|gh[pousr]_|github_p|gl[a-z]{2,5}-\w|npm_|pypi-A|dckr_|rubygems_|xox[a-z]-|xapp-|[sr]k_[lt]|sk-[\w-]{32}|whsec|SG\.\w|ya29|hf_\w|do[opr]_v1|dapi[a-f0-9]{8}|hv[sbr]\.|-----BEGIN|hooks\.slack/;
 
-/** No shape, and no name with a value, is shorter. */
+/** No text that holds a secret is shorter, and none that holds one known by its shape. */
+export const SECRET_LENGTH_MIN = 5;
 const SHAPED_LENGTH_MIN = 15;
-const NAMED_LENGTH_MIN = 5;
 
 /**
  * The text with `put`'s answer in place of every secret that is known by its shape or by the name
@@ -70,7 +70,7 @@ const NAMED_LENGTH_MIN = 5;
 export function replaceSecrets(text: string, put: (secret: string) => string): string {
   const { length } = text;
   const isShaped = length >= SHAPED_LENGTH_MIN && MAY_BE_SHAPED.test(text);
-  const isNamed = length >= NAMED_LENGTH_MIN && MAY_BE_NAMED.test(text);
+  const isNamed = length >= SECRET_LENGTH_MIN && MAY_BE_NAMED.test(text);
   const shown = isShaped ? replaceShaped(text, put) : text;
   return isNamed ? replaceNamed(replaceAnnounced(shown, put), put) : shown;
 }

@@ -134,10 +134,19 @@ export function changedMembers(
     const after = change(member);
     if (after === member) continue;
     copy ??= { ...object } as Record<string, Json>;
-    if (after === undefined) delete copy[name];
-    else setMember(copy, name, after);
+    replaceMember(copy, name, after);
   }
   return copy ?? object;
+}
+
+/** Sets a member of a copy, or takes it away where there is no value. */
+export function replaceMember(
+  copy: Record<string, Json>,
+  name: string,
+  value: Json | undefined,
+): void {
+  if (value === undefined) delete copy[name];
+  else setMember(copy, name, value);
 }
 
 function changedItems(

@@ -2,10 +2,9 @@
 // its member's name. Nothing is changed in place; a record without a secret is the same object.
 
 import { isSecretName } from "../../sdk/json-secrets.ts";
-import { replaceSecrets } from "../../sdk/known-secrets.ts";
-import { setMember } from "../../sdk/mapping-path.ts";
+import { replaceSecrets, SECRET_LENGTH_MIN } from "../../sdk/known-secrets.ts";
 import type { CloudTrailRecord, Json, JsonObject } from "../../sdk/index.ts";
-import { changeAt, changedMembers, isStructured } from "../../sdk/record-path.ts";
+import { changeAt, changedMembers, isStructured, replaceMember } from "../../sdk/record-path.ts";
 import { isRedacted, type Put, putFor } from "./action.ts";
 import type { RedactConfig, RedactRule } from "./config.ts";
 import { restore, STRUCTURE } from "./structure.ts";
@@ -35,6 +34,7 @@ const KEY_ID_VALUE = /^A[A-Z]{3}[A-Z0-9]{12,124}$/;
 // secret are remembered, some two MiB of them at most.
 const CLEAN_TEXTS_MAX = 4096;
 const CLEAN_LENGTH_MAX = 256;
+const NAMES_MAX = 4096;
 
 /** Makes the function that redacts a record. */
 export function compileRedact(config: RedactConfig): Redact {
@@ -56,12 +56,12 @@ function changeTexts(record: CloudTrailRecord, change: (text: string) => string 
     if (typeof value === "string") return change(value);
     return isStructured(value) ? changedMembers(value, undefined, inside) : value;
   };
-  let copy: Record<string, unknown> | undefined;
+  let copy: Record<string, Json> | undefined;
   for (const name of Object.keys(record)) {
     const value = record[name] as Json | undefined;
     if (value === undefined || STRUCTURE.has(name)) continue;
     const after = inside(value);
-    if (after !== value) (copy ??= { ...record })[name] = after;
+    if (after !== value) replaceMember(copy ??= { ...record } as Record<string, Json>, name, after);
   }
   return copy === undefined ? record : restore(record, copy as CloudTrailRecord);
 }
@@ -105,6 +105,7 @@ class KnownSecrets {
   readonly #part: (secret: string) => string;
   readonly #exceptions: ReadonlySet<string>;
   readonly #clean = new Set<string>();
+  readonly #names = new Map<string, boolean>();
 
   constructor(put: Put, exceptions: readonly string[]) {
     this.#put = put;
@@ -113,12 +114,14 @@ class KnownSecrets {
   }
 
   redact(record: CloudTrailRecord): CloudTrailRecord {
-    let copy: Record<string, unknown> | undefined;
+    let copy: Record<string, Json> | undefined;
     for (const name of Object.keys(record)) {
       const value = record[name] as Json | undefined;
       if (value === undefined || STRUCTURE.has(name)) continue;
       const after = this.#member(name, value);
-      if (after !== value) (copy ??= { ...record })[name] = after;
+      if (after !== value) {
+        replaceMember(copy ??= { ...record } as Record<string, Json>, name, after);
+      }
     }
     return copy === undefined ? record : restore(record, copy as CloudTrailRecord);
   }
@@ -132,18 +135,23 @@ class KnownSecrets {
 
   #text(name: string, value: string): string | undefined {
     if (this.#isSecret(name)) return value === "" || isRedacted(value) ? value : this.#put(value);
-    if (this.#clean.has(value) || isRedacted(value)) return value;
+    if (value.length < SECRET_LENGTH_MIN || this.#clean.has(value)) return value;
+    if (isRedacted(value) || isKeyId(name, value)) return value;
     const shown = replaceSecrets(value, this.#part);
-    if (shown !== value) return KEY_ID_VALUE.test(value) && KEY_ID.test(name) ? value : shown;
-    if (value.length <= CLEAN_LENGTH_MAX) {
-      if (this.#clean.size >= CLEAN_TEXTS_MAX) this.#clean.clear();
-      this.#clean.add(value);
-    }
+    if (shown !== value || value.length > CLEAN_LENGTH_MAX) return shown;
+    if (this.#clean.size >= CLEAN_TEXTS_MAX) this.#clean.clear();
+    this.#clean.add(value);
     return value;
   }
 
   #isSecret(name: string): boolean {
-    return isSecretName(name) && !this.#exceptions.has(name);
+    let known = this.#names.get(name);
+    if (known === undefined) {
+      known = isSecretName(name) && !this.#exceptions.has(name);
+      if (this.#names.size >= NAMES_MAX) this.#names.clear();
+      this.#names.set(name, known);
+    }
+    return known;
   }
 
   #list(name: string, list: readonly Json[]): Json {
@@ -165,11 +173,14 @@ class KnownSecrets {
       const after = this.#member(isPaired ? pair : name, value);
       if (after === value) continue;
       copy ??= { ...object } as Record<string, Json>;
-      if (after === undefined) delete copy[name];
-      else setMember(copy, name, after);
+      replaceMember(copy, name, after);
     }
     return copy ?? object;
   }
+}
+
+function isKeyId(name: string, value: string): boolean {
+  return value.charCodeAt(0) === 0x41 && KEY_ID_VALUE.test(value) && KEY_ID.test(name);
 }
 
 /** Of `{"name": "DB_PASSWORD", "value": …}`, as environments and tags are written, the name. */
