@@ -166,6 +166,21 @@ cases:
   t.same(failures, [[], []]);
 });
 
+t.test("what comes with Cairn reshapes as in the agent: filter drops, redact hides", async (t) => {
+  const config = shop("filter", "redact").replace(
+    "filter: {}",
+    "filter: { drop: [{ reason: lists, fields: [{ field: eventName, prefix: List }] }] }",
+  );
+  const secret = line("3", "CreateKey", { note: "token ghp_0123456789abcdefghijklmnopqrstuvwxyz" });
+  const note = "{ matches: HIDDEN_DUE_TO_SECURITY_REASONS }";
+  const records = `[{ eventName: CreateKey, additionalEventData: { note: ${note} } }]`;
+  const counts = "counts: { received: 2, filtered: 1 }";
+  t.same(
+    await judge(t, [READ, secret], `{ records: ${records}, ignored: lists, ${counts} }`, config),
+    [],
+  );
+});
+
 t.test("a format or a processor that throws fails its case and no other", async (t) => {
   const text = (format: string) =>
     `cases:
