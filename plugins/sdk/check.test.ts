@@ -30,6 +30,14 @@ const context = (more: Partial<CheckContext> = {}): CheckContext => ({
   clock: Date.now,
   signal: new AbortController().signal,
   agentRuns: false,
+  agent: {
+    accountId: "111122223333",
+    region: "local",
+    partition: "cairn",
+    domain: "host.internal",
+    host: "web",
+    version: "1",
+  },
   ...more,
 });
 

@@ -1,5 +1,7 @@
 // What a look at the world finds: whether what a configuration names is there and can be used.
 
+import type { ComponentContext } from "./component.ts";
+
 /** One thing that was looked at, for `cairn validate --deep`. */
 export interface Finding {
   /** `problem`: the component cannot do its work; `warning`: it may not, now or soon. */
@@ -13,7 +15,7 @@ export interface Finding {
 }
 
 /** What a factory's `check` may use. */
-export interface CheckContext {
+export interface CheckContext extends Pick<ComponentContext, "agent"> {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   /** Aborts when the answer is no longer waited for. */

@@ -2,7 +2,8 @@
 // anything. What belongs to a component its factory asks; the rest stands in examine-host.ts and
 // examine-queue.ts.
 
-import type { Finding } from "../../plugins/sdk/index.ts";
+import { checkListening, checkResolves } from "../../plugins/sdk/check-listen.ts";
+import type { CheckContext, Finding } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { askControl } from "./control.ts";
 import { dataDirAt } from "./data-dir.ts";
@@ -17,6 +18,8 @@ const ANSWER_MS = 2000;
 export interface ExamineOptions {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
+  /** Of the program. */
+  readonly version: string;
   /** How long one component's check may take. */
   readonly checkMs?: number;
 }
@@ -24,24 +27,49 @@ export interface ExamineOptions {
 /** Everything that was found, with whole paths: `receivers.syslog.endpoint`. Never rejects. */
 export async function examine(
   config: ResolvedConfig,
-  { clock, checkMs = CHECK_MS }: ExamineOptions,
+  { clock, version, checkMs = CHECK_MS }: ExamineOptions,
 ): Promise<readonly Finding[]> {
   const agentRuns = await isRunning(config.dataDir);
+  const agent = { ...config.agent, version };
   const findings: Finding[] = [];
   const host = bounded("agent", checkMs, () => examineHost(config, clock(), agentRuns));
   const queues = bounded("service.pipelines", checkMs, () => examineQueues(config, clock()));
-  findings.push(...await host, ...await queues);
+  const metrics = bounded(
+    "service.telemetry.metrics",
+    checkMs,
+    (signal) => examineMetrics(config, { clock, signal, agentRuns, agent }),
+  );
+  findings.push(...await host, ...await queues, ...await metrics);
   const sections = ["receivers", "processors", "exporters", "extensions"] as const;
   const components = sections.flatMap((section) =>
     [...config[section].values()].map(({ id, factory, config: options }) => {
       const path = `${section}.${id}`;
       return bounded(path, checkMs, async (signal) => {
-        const found = await factory.check?.(options, { clock, signal, agentRuns }) ?? [];
+        const found = await factory.check?.(options, { clock, signal, agentRuns, agent }) ?? [];
         return found.map((one) => ({ ...one, path: below(path, one.path) }));
       });
     })
   );
   return [...findings, ...(await Promise.all(components)).flat()];
+}
+
+/** Where metrics are read and pushed to. */
+async function examineMetrics(
+  { metrics = {} }: ResolvedConfig,
+  context: CheckContext,
+): Promise<readonly Finding[]> {
+  const { endpoint, otlp } = metrics;
+  const at = "service.telemetry.metrics.";
+  const findings = await Promise.all([
+    endpoint === undefined ? [] : checkListening({ endpoint }, context, at),
+    otlp === undefined ? [] : checkResolves(hostOf(otlp.endpoint), `${at}otlp.endpoint`),
+  ]);
+  return findings.flat();
+}
+
+/** Without the brackets of an IPv6 address. */
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
 function below(path: string, option: string): string {

@@ -5,6 +5,7 @@ import type { Finding } from "../../plugins/sdk/index.ts";
 import { formatPlace, type Problem } from "../config/problem.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { maskUrls } from "../config/redact.ts";
+import { VERSION } from "../version.ts";
 import type { Command, Shell } from "./command.ts";
 import { CONFIG_OPTIONS, printProblems, readConfiguration } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
@@ -48,7 +49,7 @@ export const validate: Command = {
 
 async function look(config: ResolvedConfig): Promise<readonly Finding[]> {
   const { examine } = await import("../agent/examine.ts");
-  const findings = await examine(config, { clock: Date.now });
+  const findings = await examine(config, { clock: Date.now, version: VERSION });
   return findings.map((finding) => ({ ...finding, message: maskUrls(finding.message) }));
 }
 

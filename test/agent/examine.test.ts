@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { z } from "zod";
+import { AWS_KEYS, AwsServer } from "../../plugins/sdk/conformance/aws-server.ts";
 import { type CheckContext, defineExtension, type Finding } from "../../plugins/sdk/index.ts";
 import { examine } from "../../src/agent/examine.ts";
 import { loadConfig } from "../../src/mod.ts";
@@ -29,7 +30,7 @@ const told = (findings: readonly Finding[]) =>
   findings.map(({ level, path, message }) => `${level} ${path}: ${message}`).join("\n");
 
 const look = async (config: ResolvedConfig, now = Date.now()) =>
-  told(await examine(config, { clock: () => now }));
+  told(await examine(config, { clock: () => now, version: "1" }));
 
 /** A data_dir that an agent has left. */
 async function used(t: Test): Promise<string> {
@@ -111,11 +112,48 @@ t.test("examine() outlives a check that throws, hangs or is not there", async (t
     extension(() => Promise.resolve([{ level: "problem", path: "", message: "Found" }])),
   ];
   const extensions = new Map(checks.map((one, i) => [`x/${i}`, { ...one, id: `x/${i}` }]));
-  const findings = await examine({ ...config, extensions }, { clock: Date.now, checkMs: 500 });
+  const findings = await examine({ ...config, extensions }, {
+    clock: Date.now,
+    version: "1",
+    checkMs: 500,
+  });
   t.match(told(findings), "warning extensions.x/1: Cannot be checked: thrown");
   t.match(told(findings), "warning extensions.x/2: Check did not end within 0.5 s");
   t.match(told(findings), "problem extensions.x/3: Found");
   t.ok(aborted);
+});
+
+t.test("examine() asks a bucket, tables and metrics", async (t) => {
+  const server = await new AwsServer().start();
+  t.teardown(() => server.stop());
+  server.put("b", "key", "{}");
+  const folder = t.testdir({ "t.csv": "a,b\n" });
+  const store = `endpoint: ${server.url}, access_key_id: AKIATEST, secret_access_key`;
+  const lines = `agent: { data_dir: ${folder}/data }
+receivers:
+  cloudtrail: { bucket: b, ${store}: "${AWS_KEYS.secret_access_key}" }
+  cloudtrail/denied: { bucket: b, ${store}: wrong }
+  cloudtrail/queue: { sqs_queue_url: "http://no.such.host.invalid/1/q" }
+  cloudtrail/folder: { path: ${folder} }
+processors: { enrich: { tables: [{ path: ${folder}/t.csv, as: x, field: a, values: { b: b } }] } }
+exporters: { trail: { directory: ${folder}/trail } }
+service:
+  pipelines:
+    p:
+      receivers: [cloudtrail, cloudtrail/denied, cloudtrail/queue, cloudtrail/folder]
+      processors: [enrich]
+      exporters: [trail]
+  telemetry:
+    metrics: { endpoint: "127.0.0.1:0", otlp: { endpoint: "http://no.such.host.invalid" } }
+`;
+  const findings = await look(await loadConfig([{ name: "x.yaml", text: lines }]));
+  t.match(findings, 'ok receivers.cloudtrail.bucket: Bucket "b" can be listed');
+  t.match(findings, /^problem receivers\.cloudtrail\/denied\.bucket: .*SignatureDoesNotMatch/m);
+  t.match(findings, /^problem receivers\.cloudtrail\/queue\.sqs_queue_url: Cannot resolve/m);
+  t.match(findings, /^ok receivers\.cloudtrail\/folder\.path: /m);
+  t.match(findings, /^ok processors\.enrich\.tables\[0\]\.path: /m);
+  t.match(findings, 'ok service.telemetry.metrics.endpoint: "127.0.0.1:0" is free');
+  t.match(findings, /^problem service\.telemetry\.metrics\.otlp\.endpoint: Cannot resolve/m);
 });
 
 t.test("cairn validate --deep ends with 3 for a problem, and prints JSON if asked", async (t) => {

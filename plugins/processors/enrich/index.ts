@@ -1,6 +1,7 @@
 // Processor `enrich`: says in each record where it was made, and what tables say of its fields.
 // environment.ts keeps what is known, enrich.ts puts it into a record.
 
+import { checkReadable } from "../../sdk/check-path.ts";
 import { defineProcessor, type Processor } from "../../sdk/index.ts";
 import { config } from "./config.ts";
 import { type Enrichment, enrichRecord } from "./enrich.ts";
@@ -11,6 +12,9 @@ export default defineProcessor({
   stability: "beta",
   summary: "Adds host, cloud, container and Kubernetes identity, and values from tables",
   config,
+  check: async ({ tables }) =>
+    (await Promise.all(tables.map(({ path }, i) => checkReadable(path, `tables[${i}].path`))))
+      .flat(),
   create(options, context): Processor {
     let environment: Environment | undefined;
     return {

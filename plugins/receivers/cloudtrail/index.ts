@@ -8,6 +8,7 @@ import {
   type Position,
   type Receiver,
 } from "../../sdk/index.ts";
+import { check } from "./check.ts";
 import { type CloudTrailConfig, config } from "./config.ts";
 import { FolderOrigin } from "./folder.ts";
 import type { Origin } from "./origin.ts";
@@ -18,6 +19,7 @@ export default defineReceiver({
   stability: "beta",
   summary: "CloudTrail log files in a folder or bucket, plain or gzip, each record byte for byte",
   config,
+  check,
   create(options, context, intake): Receiver {
     let run: Promise<CloudTrailRun> | undefined;
     return {
