@@ -25,26 +25,27 @@ const SILENT: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 const HOST: Host = { provide() {}, find: () => [], report() {} };
 
-/** Makes and starts them, in order. Throws an error that names the one that cannot. */
+/**
+ * Makes and starts them, in order; each is in `started` before it is started, so that it can be
+ * stopped whatever comes. Throws an error that names the one that cannot.
+ */
 export async function startProcessors(
   config: ResolvedConfig,
   ids: readonly string[],
   options: ProcessorOptions,
-): Promise<readonly Processor[]> {
-  const processors: Processor[] = [];
+  started: Processor[],
+): Promise<void> {
   for (const id of ids) {
     const { factory, config: own } = config.processors.get(id)!;
     try {
       const processor = factory.create(own, context(id, options));
-      processors.push(processor);
+      started.push(processor);
       await processor.start(HOST);
     } catch (error) {
-      await stopProcessors(processors);
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`Cannot start processor "${id}": ${reason}`, { cause: error });
     }
   }
-  return processors;
 }
 
 /** Stops them; one that cannot stop is left behind. */

@@ -24,47 +24,49 @@ export interface Outcome {
   readonly failure?: string;
 }
 
-// A processor that never answers must not keep the other cases.
+// A processor that never answers must not keep the other cases, nor one that never stops.
 const CASE_MS_MAX = 60_000;
+const STOP_MS_MAX = 500;
 
-/** Runs a case. Never rejects: what fails is in the outcome. */
-export async function runCase(one: PreparedCase, runtime: Runtime): Promise<Outcome> {
+/** Runs a case, within a time. Never rejects: what fails is in the outcome. */
+export async function runCase(
+  one: PreparedCase,
+  runtime: Runtime,
+  msMax = CASE_MS_MAX,
+): Promise<Outcome> {
   const ignored = new Map<string, number>();
+  const { agent } = one;
   const clock = () => one.nowMs;
   const count = (reason: string, more = 1) =>
     void ignored.set(reason, (ignored.get(reason) ?? 0) + more);
-  let processors: readonly Processor[] = [];
-  let rehearsal: Rehearsal | undefined;
-  let failure: string | undefined;
-  const patience = AbortSignal.timeout(CASE_MS_MAX);
-  try {
-    const { agent } = one;
+  const processors: Processor[] = [];
+  const rehearsal = new Rehearsal({ receiver: one.receiver, processors, agent, clock });
+  const end = new AbortController();
+  const work = async () => {
     const options = { agent, clock, runtime, ignored: count };
-    processors = await startProcessors(one.config, one.processors, options);
-    rehearsal = new Rehearsal({ receiver: one.receiver, processors, agent, clock });
+    await startProcessors(one.config, one.processors, options, processors);
     for (const stream of one.input) {
       const format = one.format({ agent, ignored: count });
-      await orAborted(read(stream, { one, format, rehearsal, signal: patience }), patience);
+      await read(stream, { one, format, rehearsal, signal: end.signal });
     }
+  };
+  let failure: string | undefined;
+  try {
+    await within(work(), msMax);
   } catch (error) {
-    failure = patience.aborted
-      ? `No end after ${CASE_MS_MAX / 1000} s`
-      : error instanceof Error
-      ? error.message
-      : String(error);
+    failure = error instanceof Error ? error.message : String(error);
   } finally {
-    await stopProcessors(processors);
+    end.abort(new Error("The case has ended"));
+    await within(stopProcessors(processors), STOP_MS_MAX).catch(() => undefined);
   }
   return {
-    records: rehearsal?.records() ?? [],
-    rejected: rehearsal?.rejected() ?? [],
+    records: rehearsal.records(),
+    rejected: rehearsal.rejected(),
     ignored,
-    counts: rehearsal?.counts() ?? NO_COUNTS,
+    counts: rehearsal.counts(),
     ...(failure === undefined ? {} : { failure }),
   };
 }
-
-const NO_COUNTS: Counts = { received: 0, filtered: 0, duplicate: 0, rejected: 0, stored: 0 };
 
 interface Reading {
   readonly one: PreparedCase;
@@ -106,15 +108,15 @@ async function read({ source, content }: InputStream, reading: Reading): Promise
   await send();
 }
 
-async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  let abort = () => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason);
-    signal.addEventListener("abort", abort, { once: true });
+/** Rejects when the work takes longer; it is left behind then. */
+async function within(work: Promise<void>, msMax: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`No end after ${msMax / 1000} s`)), msMax);
   });
   try {
-    await Promise.race([work, aborted]);
+    await Promise.race([work, late]);
   } finally {
-    signal.removeEventListener("abort", abort);
+    clearTimeout(timer);
   }
 }

@@ -3,8 +3,11 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import t from "tap";
+import { loadGolden } from "../../src/golden/golden.ts";
+import { runCase } from "../../src/golden/run.ts";
+import { detectRuntime } from "../../src/runtime/runtime.ts";
 import { root } from "../e2e/cairn.ts";
-import { folder, line, runFiles, runText, shop } from "./golden.ts";
+import { factories, folder, line, runFiles, runText, shop } from "./golden.ts";
 
 const EXAMPLES = join(root, "config/examples/tests");
 
@@ -206,6 +209,18 @@ t.test("a format or a processor that throws fails its case and no other", async 
   );
   const start = await judge(t, [ORDER], "{ records: [{}] }", shop("no_start"));
   t.match(start[0], /Cannot start processor "no_start": nobody home/);
+});
+
+t.test("a processor that never answers fails its case after a time", async (t) => {
+  const path = folder(t, {
+    "shop.yaml": shop("sleeper"),
+    "test.yaml": oneCase([ORDER], "{ records: [{}] }"),
+  });
+  const given = { factories: factories(), config: [], set: [], env: {}, update: false };
+  const { files } = await loadGolden([join(path, "test.yaml")], given);
+  const { failure, counts } = await runCase(files[0]!.cases[0]!, await detectRuntime(), 20);
+  t.equal(failure, "No end after 0.02 s");
+  t.equal(counts.stored, 0);
 });
 
 t.test("input comes from lines, bodies, files, patterns, hex and base64", async (t) => {

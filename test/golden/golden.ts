@@ -46,6 +46,7 @@ const MADE: readonly ComponentFactory[] = [
       throw new Error("no mood");
     },
   })),
+  processor("sleeper", () => ({ process: () => new Promise(() => {}) })),
   defineProcessor({
     type: "no_start",
     stability: "stable",
@@ -92,7 +93,8 @@ const MADE: readonly ComponentFactory[] = [
   }),
 ];
 
-function factories(): Factories {
+/** The built-in plugins, and those made here. */
+export function factories(): Factories {
   const registry = createRegistry();
   const made = (kind: string, type: string) =>
     MADE.find((factory) => factory.kind === kind && factory.type === type);
