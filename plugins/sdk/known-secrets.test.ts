@@ -134,5 +134,5 @@ t.test("no text makes it slow", async (t) => {
   ) {
     if (part !== "") replaceSecrets(part.repeat(Math.ceil(100_000 / part.length)), () => "-");
   }
-  t.ok(performance.now() - begin < 5000, `${performance.now() - begin} ms`);
+  t.ok(performance.now() - begin < 20_000, `${performance.now() - begin} ms`);
 });

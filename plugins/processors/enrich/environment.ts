@@ -6,7 +6,7 @@ import { describeContainer, describePod } from "./container.ts";
 import type { EnrichConfig } from "./config.ts";
 import { facts } from "./facts.ts";
 import { describeHost } from "./host.ts";
-import { askEc2, askEcs } from "./metadata.ts";
+import { askEc2, askEcs, loadClient } from "./metadata.ts";
 import { Table } from "./table.ts";
 
 /** The environment and the tables of one processor between start and stop. */
@@ -98,8 +98,11 @@ export class Environment {
     ask: (signal: AbortSignal) => Promise<JsonObject | undefined>,
   ): Promise<JsonObject | undefined> {
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), this.#config.timeout);
+    let timer: ReturnType<typeof setTimeout> | undefined;
     try {
+      // On a busy machine this takes a while, which the service shall not pay for.
+      await loadClient();
+      timer = setTimeout(() => late.abort(), this.#config.timeout);
       const found = await ask(AbortSignal.any([late.signal, this.#stopped.signal]));
       this.#problems.delete(name);
       return found;

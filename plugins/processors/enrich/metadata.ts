@@ -24,14 +24,18 @@ interface Ask {
 
 type Get = (path: string, ask?: Ask) => Promise<Answer>;
 
+/** Loads the HTTP client, which only a host with a service to ask needs. */
+export function loadClient(): Promise<typeof import("undici")> {
+  return import("undici");
+}
+
 /** One connection to a service; closed when `use` has settled. */
 async function connected<T>(
   endpoint: string,
   signal: AbortSignal,
   use: (get: Get) => Promise<T>,
 ): Promise<T> {
-  // Only where there is a service to ask is undici loaded.
-  const { Client } = await import("undici");
+  const { Client } = await loadClient();
   const { origin, pathname } = new URL(endpoint);
   const base = pathname.replace(/\/$/, "");
   const client = new Client(origin);

@@ -270,5 +270,6 @@ t.test("no event makes a match slow", async (t) => {
   t.notOk(matches({ a: member(-1), e: member(-1), f: member(-1) }, event));
   t.notOk(matches({ a: { b: ["x"] }, e: { b: ["x"] }, f: { b: ["x"] }, g: ["x"] }, event));
   t.notOk(matches({ text: [{ wildcard: "*a*b*a*b*a*b*a*b*c" }] }, event));
-  t.ok(performance.now() - begin < 1000, `${performance.now() - begin} ms`);
+  // Tried in every combination, it would take years.
+  t.ok(performance.now() - begin < 20_000, `${performance.now() - begin} ms`);
 });
