@@ -264,5 +264,6 @@ t.test("exactly one of path, bucket and sqs_queue_url is asked for", async (t) =
   t.match(problems({ bucket: "b", external_id: "x" }), [/external_id: Needs role_arn/]);
   t.match(problems({ bucket: "b", start_at: "now" }), [/start_at: /]);
   t.match(problems({ bucket: "b", endpoint: "host:1" }), [/endpoint: /]);
+  t.match(problems({ bucket: "b", poll_interval: "0s" }), [/poll_interval: Expected at least/]);
   t.strictSame(problems({ bucket: "b", start_at: "2026-01-01T00:00:00Z" }), []);
 });

@@ -19,6 +19,17 @@ const ONLY_WITH: Readonly<Record<string, readonly (typeof FROM[number])[]>> = {
   ),
 };
 
+/** Below these, asking would be all the receiver does; in milliseconds. SQS knows twelve hours. */
+const BOUNDS = [
+  { name: "poll_interval", min: 10, max: Infinity, message: "Expected at least 10ms" },
+  {
+    name: "visibility_timeout",
+    min: 100,
+    max: 12 * 3_600_000,
+    message: "Expected between 100ms and 12h",
+  },
+] as const;
+
 /** Checks and completes what the operator wrote. */
 export const config = z.strictObject({
   path: z.string().min(1).optional()
@@ -66,6 +77,10 @@ export const config = z.strictObject({
     if (allowed.includes(named[0]!)) continue;
     const message = `Stands only beside ${allowed.join(" or ")}`;
     ctx.addIssue({ code: "custom", path: [name], message, input: value });
+  }
+  for (const { name, min, max, message } of BOUNDS) {
+    if (options[name] >= min && options[name] <= max) continue;
+    ctx.addIssue({ code: "custom", path: [name], message, input: options });
   }
   if (options.public_key_files !== undefined && !options.verify_digests) {
     const message = "Needs verify_digests: true beside it";

@@ -16,7 +16,12 @@ import { gzipSync } from "node:zlib";
 import { request } from "undici";
 import { AwsClient, type AwsConnection, encode } from "../../sdk/aws/request.ts";
 import { callJson } from "../../sdk/aws/json-call.ts";
-import { digestHash, digestSignedText, readDigestKey } from "../../sdk/cloudtrail/digest.ts";
+import {
+  digestHash,
+  digestSignedText,
+  parseDigest,
+  readDigestKey,
+} from "../../sdk/cloudtrail/digest.ts";
 import {
   compare,
   type RecordingIntake,
@@ -316,7 +321,7 @@ t.test("digests that hold are silent; what differs, is missing or forged is told
   t.equal(lines.filter(({ level }) => level === "error").length, 6);
   t.match(reports.at(-1), {
     state: "degraded",
-    reason: "6 findings against digests: see the dead letters",
+    reason: "6 discrepancies with digests: see the dead letters",
   });
   await readOnce(t, tampered, options);
   t.equal(tampered.rejects.length, 6, "not again");
@@ -358,6 +363,10 @@ t.test("samples in a bucket give the records they give in a folder", async (t) =
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     const isFile = /\.jsonl?(\.gz)?$/.test(name);
     if (isFile) server.put("b", `samples/${name}`, readFileSync(join(folder, name)));
+  }
+  const digests = readFileSync(join(folder, "awsdocs/digest-files.jsonl"), "utf8").trim();
+  for (const line of digests.split("\n")) {
+    t.match(parseDigest(Buffer.from(line)), { digestSignatureAlgorithm: "SHA256withRSA" });
   }
   const fromFolder = recordingIntake();
   await readOnce(t, fromFolder, {
@@ -467,5 +476,12 @@ t.test("moto's S3, SNS and SQS: announced objects, each record once", async (t) 
   const listed = recordingIntake();
   await readOnce(t, listed, { endpoint: url, bucket: "logs" });
   t.equal(compare(listed.ids, keys.map((_, i) => idOf(i))), "", "and listed");
+  // The STS of AWS's own libraries is told by their own variable.
+  process.env.AWS_ENDPOINT_URL_STS = url;
+  t.teardown(() => delete process.env.AWS_ENDPOINT_URL_STS);
+  const role = { role_arn: "arn:aws:iam::123456789012:role/reader", external_id: "cairn" };
+  const assumed = recordingIntake();
+  await readOnce(t, assumed, { endpoint: url, region: "us-east-1", bucket: "logs", ...role });
+  t.equal(assumed.ids.length, keys.length, "and read with a role");
   t.comment("Ran against moto's server");
 });

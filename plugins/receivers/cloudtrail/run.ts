@@ -24,10 +24,10 @@ const RETRY_FIRST_MS = 1000;
 const RETRY_LAST_MS = 60_000;
 
 /** Checks a digest; resolves with what is wrong, for the dead letters. */
-export type CheckDigest = (file: FoundFile, signal: AbortSignal) => Promise<readonly Finding[]>;
+export type CheckDigest = (file: FoundFile, signal: AbortSignal) => Promise<readonly Discrepancy[]>;
 
 /** Something that a digest does not prove. */
-export interface Finding {
+export interface Discrepancy {
   /** The digest's entry, or the digest itself. */
   readonly raw: Uint8Array;
   readonly reason: string;
@@ -55,11 +55,11 @@ export class CloudTrailRun {
   readonly #abort = new AbortController();
   /** Unreadable paths; with a message those that are still to be set aside. */
   readonly #unreadable = new Map<string, string | undefined>();
-  #rejected: Finding[] = [];
+  #rejected: Discrepancy[] = [];
   #unreadableNow = 0;
   /** The file that the origin failed at last, and how often in a row. */
   #failing = { path: "", times: 0 };
-  #findings = 0;
+  #discrepancies = 0;
   #filesTaken = 0;
   #hasBegun = false;
   #drains: Drain[] = [];
@@ -221,10 +221,10 @@ export class CloudTrailRun {
         onSkipped: () => {},
       });
     }
-    for (const finding of await checkDigest(file, signal)) {
-      this.#findings++;
-      this.#options.context.log.error(finding.reason);
-      this.#rejected.push(finding);
+    for (const discrepancy of await checkDigest(file, signal)) {
+      this.#discrepancies++;
+      this.#options.context.log.error(discrepancy.reason);
+      this.#rejected.push(discrepancy);
     }
     // What was found is durable before the digest counts as verified.
     await this.#setAside();
@@ -276,8 +276,11 @@ export class CloudTrailRun {
     const { host } = this.#options;
     if (waiting !== undefined) host.report("waiting", waiting);
     else if (degraded !== undefined) host.report("degraded", degraded);
-    else if (this.#findings > 0) {
-      host.report("degraded", `${this.#findings} findings against digests: see the dead letters`);
+    else if (this.#discrepancies > 0) {
+      host.report(
+        "degraded",
+        `${this.#discrepancies} discrepancies with digests: see the dead letters`,
+      );
     } else if (this.#unreadable.size === 0) host.report("running");
   }
 }

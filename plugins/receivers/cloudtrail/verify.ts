@@ -16,7 +16,7 @@ import { failureOf } from "../../sdk/aws/aws-error.ts";
 import { readWithin } from "../../sdk/aws/request.ts";
 import { gunzipBlocks, GunzipError } from "../../sdk/gunzip.ts";
 import type { FoundFile } from "./origin.ts";
-import type { Finding } from "./run.ts";
+import type { Discrepancy } from "./run.ts";
 import { s3Path, type Stores } from "./stores.ts";
 
 /** The key that a digest names; undefined where there is none. */
@@ -48,7 +48,7 @@ export class DigestVerifier {
    * What is wrong with a digest, and with all it vouches for. Throws the store's error where that
    * cannot be known yet.
    */
-  async check({ path }: FoundFile, signal: AbortSignal): Promise<readonly Finding[]> {
+  async check({ path }: FoundFile, signal: AbortSignal): Promise<readonly Discrepancy[]> {
     const [, bucket = "", key = ""] = PATH.exec(path) ?? [];
     const object = await this.#stores.of().get(bucket, key, signal);
     const signature = object.metadata[SIGNATURE_METADATA];
@@ -61,7 +61,7 @@ export class DigestVerifier {
       const isBroken = error instanceof GunzipError || error instanceof RejectedInput ||
         error instanceof RangeError;
       if (!isBroken) throw error;
-      return [finding(path, "", `is broken: ${error.message}`, path)];
+      return [discrepancy(path, "", `is broken: ${error.message}`, path)];
     }
     const region = REGION.exec(key)?.[1] ?? "";
     const publicKey = await this.#findKey(digest, region, signal);
@@ -69,39 +69,39 @@ export class DigestVerifier {
       ? `is signed with an unknown key, ${digest.digestPublicKeyFingerprint}`
       : digestProblem({ bucket, key, digest, text, signature }, publicKey);
     // What nobody vouches for says nothing about log files.
-    if (problem !== undefined) return [finding(path, text, problem, path)];
-    const findings: Finding[] = [];
+    if (problem !== undefined) return [discrepancy(path, text, problem, path)];
+    const discrepancies: Discrepancy[] = [];
     const before = await this.#checkPrevious(digest, path, signal);
-    if (before !== undefined) findings.push(before);
+    if (before !== undefined) discrepancies.push(before);
     for (const logFile of digest.logFiles) {
       const wrong = await this.#checkLogFile(logFile, path, signal);
-      if (wrong !== undefined) findings.push(wrong);
+      if (wrong !== undefined) discrepancies.push(wrong);
     }
-    return findings;
+    return discrepancies;
   }
 
   async #checkPrevious(
     digest: Digest,
     path: string,
     signal: AbortSignal,
-  ): Promise<Finding | undefined> {
+  ): Promise<Discrepancy | undefined> {
     const { previousDigestS3Bucket: bucket, previousDigestS3Object: key } = digest;
     if (bucket === null || key === null) return undefined;
     const hash = await this.#hashOf(bucket, key, signal);
     if (hash === digest.previousDigestHashValue) return undefined;
     const entry = JSON.stringify({ bucket, key, hash: digest.previousDigestHashValue });
-    return finding(s3Path(bucket, key), entry, wrongHash(hash), path);
+    return discrepancy(s3Path(bucket, key), entry, wrongHash(hash), path);
   }
 
   async #checkLogFile(
     logFile: DigestLogFile,
     path: string,
     signal: AbortSignal,
-  ): Promise<Finding | undefined> {
+  ): Promise<Discrepancy | undefined> {
     const { s3Bucket, s3Object, hashValue } = logFile;
     const hash = await this.#hashOf(s3Bucket, s3Object, signal);
     if (hash === hashValue) return undefined;
-    return finding(s3Path(s3Bucket, s3Object), JSON.stringify(logFile), wrongHash(hash), path);
+    return discrepancy(s3Path(s3Bucket, s3Object), JSON.stringify(logFile), wrongHash(hash), path);
   }
 
   /** The hash of an object's text; a word for the reason where it has none. */
@@ -130,7 +130,12 @@ function wrongHash(hash: string): string {
   return hash === MISSING ? "is missing" : "differs from what was delivered";
 }
 
-function finding(of: string, raw: Uint8Array | string, problem: string, digest: string): Finding {
+function discrepancy(
+  of: string,
+  raw: Uint8Array | string,
+  problem: string,
+  digest: string,
+): Discrepancy {
   const said = of === digest ? "" : `, says digest "${digest}"`;
   return {
     raw: typeof raw === "string" ? Buffer.from(raw) : raw.subarray(0, 256 * 1024),

@@ -226,7 +226,11 @@ t.test("AWS's own chain is asked, and says what to do when it finds nothing", as
     AWS_EC2_METADATA_DISABLED: "true",
     AWS_ACCESS_KEY_ID: undefined,
     AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_SESSION_TOKEN: undefined,
     AWS_PROFILE: undefined,
+    AWS_WEB_IDENTITY_TOKEN_FILE: undefined,
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: undefined,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: undefined,
   };
   const before = Object.keys(names).map((name) => [name, process.env[name]] as const);
   const set = (entries: Iterable<readonly [string, string | undefined]>) => {
