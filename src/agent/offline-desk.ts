@@ -30,8 +30,8 @@ export interface OfflineOptions {
 const BYTES_MAX = 1024 * 1024 * 1024;
 
 /**
- * Opens one pipeline of a configuration. Throws DataDirError, also where another process has it open,
- * and NotFoundError where there is none of that name.
+ * Opens one pipeline of a configuration. Throws DataDirError, also where another process has it
+ * open, and NotFoundError where there is none of that name.
  */
 export async function openOfflineDesk(
   config: ResolvedConfig,

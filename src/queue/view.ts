@@ -55,7 +55,8 @@ const PAGE = { records: 256, bytes: 4 * 1024 * 1024 };
 const CURSOR_TRIES = 5;
 
 /**
- * Looks at a queue. Throws QueueVersionError, and what the disk says where the folder cannot be read.
+ * Looks at a queue. Throws QueueVersionError, and what the disk says where the folder cannot be
+ * read.
  */
 export async function viewQueue(files: Files, directory: string): Promise<QueueView> {
   const owner = await lockOwner(files, directory);
@@ -148,7 +149,8 @@ async function* read(
         records: Math.min(PAGE.records, last - from + 1),
       });
       if (page.next <= from) return;
-      for (const record of page.records) if (record.sequence <= last) yield record;
+      // Never past `last`: no more are asked for, and those missing are not there.
+      yield* page.records.filter(({ sequence }) => sequence <= last);
       reader.release(page.next);
       from = page.next;
     }
