@@ -7,6 +7,7 @@ import { type ConfigNode, emptyMap, find, isBlank, placeOf, secretsOf, toValue }
 import type { Scalar } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
 import { optionNames } from "./json-schema.ts";
+import { isSecretPath } from "./redact.ts";
 import { suggest } from "./suggest.ts";
 
 // Each round settles every scalar the schema complained about; unions may need another look.
@@ -83,6 +84,7 @@ function describe(
   const path = [...subject.path, ...relative];
   const at = placeOf(subject.node, relative, subject.at);
   const found = find(subject.node, relative);
+  const isSecret = isSecretPath(path);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => describeUnknown(schema, subject, [...relative, key]));
   }
@@ -98,13 +100,15 @@ function describe(
   if (issue.code === "invalid_value") {
     const values = issue.values.map((value) => JSON.stringify(value)).join(", ");
     const expected = issue.values.length === 1 ? values : `one of ${values}`;
-    const shown = found?.kind === "scalar" && !found.secret ? `, got "${found.text}"` : "";
+    const shown = found?.kind === "scalar" && !found.secret && !isSecret
+      ? `, got "${found.text}"`
+      : "";
     const fix = shown === ""
       ? undefined
       : suggest((found as { text: string }).text, issue.values.map(String));
     return [{ at, path: formatPath(path), problem: `Expected ${expected}${shown}`, ...fixed(fix) }];
   }
-  const problem = hide(issue.message, found === undefined ? [] : secretsOf(found));
+  const problem = hide(issue.message, found === undefined ? [] : secretsOf(found, isSecret));
   return [{ at, path: formatPath(path), problem }];
 }
 

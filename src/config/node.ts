@@ -127,11 +127,11 @@ export function only(node: MapNode, keys: ReadonlySet<string>): MapNode {
   return { kind: "map", at: node.at, entries };
 }
 
-/** What secrets the tree holds, so that messages can leave them out. */
-export function secretsOf(node: ConfigNode): readonly string[] {
-  if (node.kind === "scalar") return node.secret && node.text !== "" ? [node.text] : [];
+/** What secrets the tree holds, so that messages can leave them out; `all`: every scalar is one. */
+export function secretsOf(node: ConfigNode, all = false): readonly string[] {
+  if (node.kind === "scalar") return (all || node.secret) && node.text !== "" ? [node.text] : [];
   const children = node.kind === "list"
     ? node.items
     : Array.from(node.entries.values(), (entry) => entry.node);
-  return children.flatMap(secretsOf);
+  return children.flatMap((inner) => secretsOf(inner, all));
 }

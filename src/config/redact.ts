@@ -20,15 +20,20 @@ export function isSecretKey(name: string): boolean {
   return isSecretName(name) || isSecretName(name.replace(/s$/i, "")) || /(?:^|_)key$/i.test(name);
 }
 
+/** Whether what stands there is not to be quoted, even where it is wrong. */
+export function isSecretPath(path: readonly PropertyKey[]): boolean {
+  return path.some((key) => typeof key === "string" && isSecretKey(key));
+}
+
 /**
  * The tree with `[secret]` for each secret, also where the same text stands once more. Hidden is
  * what the schema calls a secret; what stands under a name that is no option there, which may be a
- * slip in a secret's; and under a secret's name, what came from the environment or a file, and what
- * the schema leaves open.
+ * slip in a secret's; and under a secret's name all but words of the schema and what it has its own
+ * options for.
  */
 export function redact(root: MapNode, schema: JsonSchema): MapNode {
   const secrets = new Set<string>();
-  const marked = hide(root, { level: branches(schema), name: "", isFree: false }, secrets);
+  const marked = hide(root, { level: branches(schema), key: "", name: "", isFree: false }, secrets);
   const texts = [...secrets].filter((text) => text.length >= SECRET_CHARS_MIN)
     .sort((a, b) => b.length - a.length);
   const clean = (text: string) =>
@@ -51,7 +56,9 @@ export function maskUrls(text: string): string {
 
 interface Where {
   readonly level: SchemaLevel;
-  /** The nearest key that names a secret, or the last key. */
+  /** The last key. */
+  readonly key: string;
+  /** The outermost key that names a secret, or the last key. */
   readonly name: string;
   /** No schema has an option of that name. */
   readonly isFree: boolean;
@@ -74,12 +81,15 @@ function hide(node: ConfigNode, where: Where, secrets: Set<string>): ConfigNode 
         return [key, { ...entry, node: mapScalars(entry.node, (one) => hidden(one, secrets)) }];
       }
       const name = isSecretKey(where.name) ? where.name : key;
-      const inner = hide(entry.node, { level, name, isFree: !declared }, secrets);
+      const inner = hide(entry.node, { level, key, name, isFree: !declared }, secrets);
       return [key, { ...entry, node: inner }];
     }));
     return { ...node, entries };
   }
-  const isHidden = isSecretKey(where.name) && (node.secret || where.isFree);
+  if (!isSecretKey(where.name)) return node;
+  const isWord = where.level.some(({ enum: words }) => words?.includes(node.value) === true);
+  // A literal under `key` may be a column's name.
+  const isHidden = node.secret || where.isFree || (isSecretName(where.key) && !isWord);
   return isHidden ? hidden(node, secrets) : node;
 }
 

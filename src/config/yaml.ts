@@ -5,7 +5,7 @@ import type { Document, Node, Pair, Scalar as YamlScalar } from "yaml";
 import { type Environment, expand } from "./expand.ts";
 import type { ConfigNode, ListNode, MapNode, Scalar, ScalarNode } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
-import { isSecretKey } from "./redact.ts";
+import { isSecretPath } from "./redact.ts";
 import { findExcess } from "./token-limit.ts";
 
 // A real configuration has hundreds of values; an alias that multiplies itself would have billions.
@@ -195,11 +195,6 @@ class TreeBuilder {
   #report(at: Place, path: readonly PropertyKey[], problem: string, fix?: string): void {
     this.#problems.push({ at, path: formatPath(path), problem, ...(fix && { fix }) });
   }
-}
-
-/** Whether what stands there is not to be quoted, even where it cannot be read. */
-function isSecretPath(path: readonly PropertyKey[]): boolean {
-  return path.some((key) => typeof key === "string" && isSecretKey(key));
 }
 
 function nothing(at: Place): ScalarNode {

@@ -24,7 +24,7 @@ let marks = 0;
 const mark = () => `${MARK}-${++marks}-0123456789abcdef`;
 
 /** Names that end like those of secrets, and hold none. */
-const NO_SECRETS = new Set(["signature"]);
+const NO_SECRETS = new Set(["signature", "key"]);
 
 function folderOf(t: Test): string {
   const folder = mkdtempSync(join(tmpdir(), "cairn-secrets-"));
@@ -34,7 +34,8 @@ function folderOf(t: Test): string {
 
 /** Paths of all options of a schema, with theirs. */
 function optionsOf(schema: JsonSchema, path: readonly string[] = []): [string[], JsonSchema][] {
-  const inner = [...schema.anyOf ?? [], ...schema.oneOf ?? []].flatMap((one) =>
+  const items = schema.items === undefined ? [] : [schema.items];
+  const inner = [...schema.anyOf ?? [], ...schema.oneOf ?? [], ...items].flatMap((one) =>
     optionsOf(one, path)
   );
   const named = Object.entries(schema.properties ?? {}).flatMap((
@@ -104,6 +105,7 @@ function slips(): string {
   webhook/z: { format: json, bearer_token: "\${env:HIDDEN_TOKEN}" }
   webhook/a: { format: json, secrt: ${mark()}, bearer_tokn: [${mark()}] }
   webhook/b: { format: json, mapping: { password: ${mark()}, deep: { api_key: ${mark()} } } }
+  webhook/i: { format: json, secret: x, signature: ${mark()} }
   webhook/c: { format: json, max_connections: "\${env:HIDDEN_TOKEN}" }
   webhook/d: { format: "\${env:HIDDEN_TOKEN}", signature: "\${env:HIDDEN_TOKEN}" }
   webhook/e: { format: json, endpoint: "\${env:HIDDEN_TOKEN}", path: "\${env:HIDDEN_TOKEN}" }

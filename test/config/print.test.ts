@@ -81,7 +81,9 @@ t.test("redact() hides secrets by schema, by name and where they stand again", a
   const schema: JsonSchema = {
     properties: {
       token: { writeOnly: true },
-      signature: { enum: ["github"] },
+      signature: { anyOf: [{ enum: ["github"] }, { properties: { header: {} } }] },
+      a: { properties: { signature: { properties: { header: {} } } } },
+      b: { properties: { signature: { enum: ["github"] } } },
       hmac_key: { type: "string" },
       key_file: { type: "string" },
       either: { anyOf: [{ type: "string" }, { properties: { pin: { writeOnly: true } } }] },
@@ -92,6 +94,8 @@ t.test("redact() hides secrets by schema, by name and where they stand again", a
   const root = load(`
 token: literal
 signature: github
+a: { signature: { header: X-Sig } }
+b: { signature: mistaken }
 hmac_key: \${env:VALUE}
 key_file: \${env:PORT}
 either: { pin: 1234567 }
@@ -105,6 +109,8 @@ url: https://me:pa@ss@example.com/x?token=abc&n=1
   t.same(toValue(redact(root, schema)), {
     token: "[secret]",
     signature: "github",
+    a: { signature: { header: "X-Sig" } },
+    b: { signature: "[secret]" },
     hmac_key: "[secret]",
     key_file: 80,
     either: { pin: "[secret]" },
