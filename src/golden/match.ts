@@ -127,7 +127,7 @@ export function fits(expected: Expected, got: unknown): boolean {
 /** An expected value as a report shows it. */
 export function wording(expected: Expected): string {
   if (expected.kind === "matches") return `a match of /${expected.pattern.source}/`;
-  if (expected.kind === "exists") return expected.exists ? "any value" : "nothing";
+  if (expected.kind === "exists") return expected.exists ? "some value" : "nothing";
   return show(plain(expected));
 }
 

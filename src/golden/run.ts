@@ -1,7 +1,7 @@
 // Runs one case: its input through the format, the pipeline's door and its processors, as the agent
 // would, at the case's own moment. The outcome is judged by evaluate.ts.
 
-import type { CloudTrailRecord, Processor, Runtime } from "../../plugins/sdk/index.ts";
+import type { CloudTrailRecord, Frame, Processor, Runtime } from "../../plugins/sdk/index.ts";
 import { FollowBatch, makeDurable } from "../../plugins/sdk/follow-batch.ts";
 import { LineSplitter } from "../../plugins/sdk/lines.ts";
 import { Rehearsal, type SetAside } from "../pipeline/rehearsal.ts";
@@ -95,17 +95,21 @@ async function read({ source, content }: InputStream, reading: Reading): Promise
       await send();
     }
   } else {
-    let offset = 0;
-    for (const body of content.bodies) {
-      for (const frame of one.frames(body)) {
-        batch.line(frame.bytes, offset + frame.offset);
-        if (batch.isFull) await send();
-      }
-      offset += body.length;
+    for (const { bytes, offset } of framesOf(content.bodies, one)) {
+      batch.line(bytes, offset);
+      if (batch.isFull) await send();
     }
   }
   batch.take(format.flush(Infinity));
   await send();
+}
+
+function* framesOf(bodies: readonly Uint8Array[], one: PreparedCase): Generator<Frame> {
+  let start = 0;
+  for (const body of bodies) {
+    for (const { bytes, offset } of one.frames(body)) yield { bytes, offset: start + offset };
+    start += body.length;
+  }
 }
 
 /** Rejects when the work takes longer; it is left behind then. */
