@@ -32,7 +32,26 @@ function section(name: keyof typeof SECTIONS): string {
 
 function component(factory: ComponentFactory): string {
   const head = `  # ${factory.summary} (${factory.stability})\n  ${factory.type}:`;
-  return `${head}\n${options(listOptions(componentSchema(factory)), 2)}`;
+  return `${head}\n${options(withChoice(factory, listOptions(componentSchema(factory))), 2)}`;
+}
+
+/** Where one of several options has to be written, the first that will do is. */
+function withChoice(
+  { config }: ComponentFactory,
+  lines: readonly OptionLine[],
+): readonly OptionLine[] {
+  const written = (line: OptionLine) => [line.path[0]!, shownValue(line)];
+  const outer = lines.filter(({ path, isMap }) => path.length === 1 && !isMap);
+  const required = outer.filter((line) => line.required).map(written);
+  const isEnough = (more: unknown[][]) =>
+    config.safeParse(Object.fromEntries([...required, ...more])).success;
+  if (isEnough([])) return lines;
+  const chosen = outer.find((line) => line.default === undefined && isEnough([written(line)]));
+  return lines.map((line) => line === chosen ? { ...line, required: true } : line);
+}
+
+function shownValue(line: OptionLine): unknown {
+  return line.default ?? line.examples[0] ?? `<${line.kind}>`;
 }
 
 function service(factories: readonly ComponentFactory[]): string {
@@ -64,9 +83,8 @@ function option(line: OptionLine, depth: number): string {
   const help = line.help === "" ? "" : `${indent}# ${line.help}\n`;
   const name = line.path.at(-1)!;
   if (line.isMap) return `${help}${indent}${name}:`;
-  const value = line.default ?? line.examples[0];
   const isComment = line.default === undefined && !line.required;
-  const shown = value === undefined ? `<${line.kind}>` : inline(value);
+  const shown = inline(shownValue(line));
   return `${help}${indent}${isComment ? "# " : ""}${name}: ${shown}`;
 }
 
