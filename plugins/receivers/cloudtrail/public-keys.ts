@@ -32,7 +32,10 @@ export async function keysOfFiles(paths: readonly string[]): Promise<FindKey> {
 }
 
 /** Asks CloudTrail, in the region of each digest, once for each key. */
-export function keysOfCloudTrail(connection: AwsConnection): FindKey {
+export function keysOfCloudTrail(
+  connection: AwsConnection,
+  endpointOf: (region: string) => string = (region) => awsEndpoint("cloudtrail", region),
+): FindKey {
   const keys = new Map<string, DigestKey>();
   return async ({ digestPublicKeyFingerprint, digestStartTime, digestEndTime }, region, signal) => {
     const name = `${region}:${digestPublicKeyFingerprint}`;
@@ -44,7 +47,7 @@ export function keysOfCloudTrail(connection: AwsConnection): FindKey {
         action: `Cannot list public keys of CloudTrail in "${region}"`,
         version: "1.1",
         target: TARGET,
-        origin: awsEndpoint("cloudtrail", region),
+        origin: endpointOf(region),
         // As `aws cloudtrail validate-logs` asks for them.
         input: {
           StartTime: seconds(digestStartTime, -HOUR_MS),

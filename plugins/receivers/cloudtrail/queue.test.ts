@@ -17,6 +17,7 @@ import { request } from "undici";
 import { AwsClient, type AwsConnection, encode } from "../../sdk/aws/request.ts";
 import { callJson } from "../../sdk/aws/json-call.ts";
 import {
+  type Digest,
   digestHash,
   digestSignedText,
   parseDigest,
@@ -36,6 +37,7 @@ import { AWS_KEYS, AwsServer } from "../../sdk/conformance/aws-server.ts";
 import { DoneFiles } from "./done-files.ts";
 import receiver from "./index.ts";
 import { parseNotification } from "./notification.ts";
+import { keysOfCloudTrail } from "./public-keys.ts";
 import { RecentFiles } from "./recent-files.ts";
 
 const never = new AbortController().signal;
@@ -343,6 +345,48 @@ t.test("digests that hold are silent; what differs, is missing or forged is told
     name: "ConfigError",
     message: /^public_key_files\[0\]: Cannot read/,
   });
+});
+
+t.test("keysOfCloudTrail() asks the region of a digest, once for a key", async (t) => {
+  const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const der = publicKey.export({ format: "der", type: "pkcs1" });
+  const asked: unknown[] = [];
+  const server = createServer((request, response) => {
+    const chunks: Uint8Array[] = [];
+    request.on("data", (chunk) => chunks.push(chunk)).on("end", () => {
+      asked.push([request.headers["x-amz-target"], JSON.parse(Buffer.concat(chunks).toString())]);
+      response.end(JSON.stringify({ PublicKeyList: [{ Value: der.toString("base64") }] }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.teardown(() => new Promise((resolve) => server.close(resolve)));
+  const regions: string[] = [];
+  const findKey = keysOfCloudTrail({
+    region: "us-east-1",
+    credentials: {
+      get: () => Promise.resolve({ accessKeyId: "x", secretAccessKey: "y" }),
+      forget: () => {},
+    },
+    version: "0",
+    clock: Date.now,
+  }, (region) => {
+    regions.push(region);
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  });
+  const { fingerprint } = readDigestKey(der);
+  const sample = {
+    digestPublicKeyFingerprint: fingerprint,
+    digestStartTime: "2026-03-05T10:00:00Z",
+    digestEndTime: "2026-03-05T11:00:00Z",
+  } as Digest;
+  for (let i = 0; i < 2; i++) {
+    t.equal((await findKey(sample, "eu-west-1", never))?.fingerprint, fingerprint);
+  }
+  const other = { ...sample, digestPublicKeyFingerprint: "other" };
+  t.equal(await findKey(other, "eu-west-1", never), undefined);
+  const target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListPublicKeys";
+  const times = { StartTime: 1772701200, EndTime: 1772715600 };
+  t.strictSame([asked, regions], [[[target, times], [target, times]], ["eu-west-1", "eu-west-1"]]);
 });
 
 /** The third-party log files; undefined where they are not on the machine. */
