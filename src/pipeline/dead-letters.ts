@@ -2,6 +2,7 @@
 // a queue of its own beside the pipeline's. Written before the books or a cursor say so; the oldest
 // go when it is full, others when an operator has them replayed or purged.
 
+import { Buffer } from "node:buffer";
 import { LRUCache } from "lru-cache";
 import type { Log, StoredRecord } from "../../plugins/sdk/index.ts";
 import { type Files, realFiles } from "../queue/files.ts";
@@ -224,5 +225,6 @@ export class DeadLetters {
 /** A letter in memory of its own. */
 function ownLetter(stored: StoredRecord): Letter {
   const letter = unpackLetter(stored);
-  return { ...letter, raw: letter.raw.slice() };
+  // Not slice(): of a Buffer, that is one more view.
+  return { ...letter, raw: Buffer.from(letter.raw) };
 }

@@ -238,6 +238,29 @@ t.test("purge takes what it is told to, in any order, and says how many there we
   await stop(again.pipeline);
 });
 
+t.test("letters keep their bytes, however many are read after them", async (t) => {
+  const { pipeline, a } = await open(t);
+  const intake = pipeline.intake("file/names");
+  const padding = "y".repeat(20_000);
+  const inputs = texts(records(1, 200)).map((text) =>
+    Buffer.from(
+      Buffer.from(text).toString().replace("{", `{"additionalEventData":{"p":"${padding}"},`),
+    )
+  );
+  for (const [i, input] of inputs.entries()) await intake.reject(input, "No", { id: `f:${i}` });
+  const letters = [];
+  for await (const letter of pipeline.deadLetters.letters()) letters.push(letter);
+  t.ok(letters.every(({ raw }, i) => inputs[i]!.equals(raw)));
+  const plain = (): Format => ({ ...format(), decode: (frame) => ({ records: [frame] }) });
+  const all = letters.map(({ number }) => number);
+  t.equal((await pipeline.replay(order(all, { format: plain }))).replayed.length, 200);
+  pipeline.start();
+  await pipeline.drained();
+  t.same(a.took, records(1, 200).map(({ eventID }) => eventID));
+  balanced(t, pipeline);
+  await stop(pipeline);
+});
+
 t.test("orders at once are taken one after the other: nothing goes in twice", async (t) => {
   const { pipeline } = await open(t);
   const intake = pipeline.intake("file/names");
