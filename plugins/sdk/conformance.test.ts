@@ -255,7 +255,9 @@ t.test("conformance() finds a receiver that reads on without an answer", async (
 t.test("conformance() finds a configuration that is loose or undescribed", async (t) => {
   const failed = new Set<string>();
   const loose = defineFormat({
-    ...pairFormat,
+    type: pairFormat.type,
+    stability: pairFormat.stability,
+    summary: pairFormat.summary,
     config: z.object({ key: z.string().default("a") }),
     create: () => new PairFormat(),
   });
