@@ -128,11 +128,12 @@ export async function readSegments(
     try {
       const scan = await scanFile(files, candidate, limit);
       const report = describe(candidate, scan, limit, acknowledged);
-      problems.unshift(...problemsOf(report, scan));
-      // Nothing whole in it: no part of the log.
-      if (report.header !== "unreadable" || scan.frames.length > 0) {
-        segments.unshift({ candidate, scan, limit, report });
-      }
+      const isPart = report.header !== "unreadable" || scan.frames.length > 0;
+      // Without anything in it yet: begun a moment ago, or a crash came before more.
+      const isBegun = !isPart &&
+        (candidate.size === 0 || (owner !== undefined && limit === undefined));
+      if (!isBegun) problems.unshift(...problemsOf(report, scan));
+      if (isPart) segments.unshift({ candidate, scan, limit, report });
     } catch (error) {
       if (isGone(error, owner)) continue;
       problems.unshift(`Cannot read "${candidate.path}": ${errorText(error)}`);

@@ -184,6 +184,22 @@ t.test("repairQueue() refuses a queue that is open, which verify and view read",
   t.same((await takeImage(files)).get("lock"), undefined);
 });
 
+t.test("verifyQueue() takes a segment that is just being begun for no damage", async (t) => {
+  const { image } = await makeSmall(true);
+  const files = await putImage(image, { lock: undefined });
+  const path = join(DIRECTORY, "00000000000000000009.seg");
+  const file = await files.open(path, "create");
+  t.same((await verifyQueue(files, DIRECTORY)).problems, []);
+  t.equal((await idsOf(files)).length, RECORDS);
+  await file.write(Buffer.from("CAIRN"), 0);
+  t.match((await verifyQueue(files, DIRECTORY)).problems, [/corrupt: nothing whole in it/]);
+  const queue = await putImage(image, {});
+  const open = await openSmall(queue);
+  await (await queue.open(path, "create")).write(Buffer.from("CAIRN"), 0);
+  t.same((await verifyQueue(queue, DIRECTORY)).problems, []);
+  await open.close();
+});
+
 t.test("verify, view and repair refuse a queue of a newer version", async (t) => {
   const { image } = await makeSmall(true);
   const end = Buffer.from(String(Buffer.from(image.get("end.a")!)).replace("point 1 ", "point 9 "));
