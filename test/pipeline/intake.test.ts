@@ -253,6 +253,19 @@ t.test("a bad event is set aside and the rest of its batch is stored", async (t)
   await pipeline.stop(patience());
 });
 
+t.test("a processor's change to the record of an event is stored, once", async (t) => {
+  const folder = t.testdir();
+  const rename = processor((batch) => batch.map((each) => ({ ...each, eventName: "Renamed" })));
+  for (const times of [1, 2]) {
+    const pipeline = await openPipeline(folder, { processors: [rename] });
+    await pipeline.intake("auditd").events([event({ id: "1" }), event({ id: "2" })]);
+    await pipeline.intake("auditd").events([event({ id: "2" })]);
+    t.match(pipeline.status().counts, { received: 3 * times, duplicate: 3 * times - 2, stored: 2 });
+    t.equal(imbalance(pipeline.status()), undefined);
+    await pipeline.stop(patience());
+  }
+});
+
 t.test("processors filter, change and add, and the books still balance", async (t) => {
   const folder = t.testdir();
   const reshape = processor((batch) =>
