@@ -37,8 +37,16 @@ const purgeOrder = z.strictObject({
 
 /** Who does what is ordered. */
 export interface DeadLetterDesk {
-  /** `format` names the one that reads what receivers set aside; without it, their own does. */
-  replay(pipeline: string, numbers: readonly number[], format?: string): Promise<Replayed>;
+  /**
+   * `format` names the one that reads what receivers set aside; without it, their own does. When
+   * `asking` aborts, nobody waits for the answer, and so nothing waits for room in the queue.
+   */
+  replay(
+    pipeline: string,
+    numbers: readonly number[],
+    format?: string,
+    asking?: AbortSignal,
+  ): Promise<Replayed>;
   /** Answers how many of them were there. */
   purge(pipeline: string, runs: readonly Run[]): Promise<number>;
 }
@@ -58,10 +66,11 @@ export function openDesk({ config, agent, pipelines }: DeskParts): DeadLetterDes
     throw new NotFoundError(`The agent has no pipeline "${name}"`);
   };
   return {
-    async replay(pipeline, numbers, name) {
+    async replay(pipeline, numbers, name, asking) {
       const target = find(pipeline);
       const format = await replayFormat(config(), agent, name);
-      const signal = AbortSignal.timeout(ROOM_MS);
+      const patience = AbortSignal.timeout(ROOM_MS);
+      const signal = asking === undefined ? patience : AbortSignal.any([patience, asking]);
       return await target.replay({ numbers, format, named: name !== undefined, signal });
     },
     purge: async (pipeline, runs) => await find(pipeline).purge(runs),
@@ -71,9 +80,9 @@ export function openDesk({ config, agent, pipelines }: DeskParts): DeadLetterDes
 /** How the agent takes orders. */
 export function deskRoutes(desk: DeadLetterDesk): ControlRoutes {
   return {
-    "POST /dead-letters/replay": (value) => {
+    "POST /dead-letters/replay": (value, asking) => {
       const { pipeline, numbers, format } = replayOrder.parse(value);
-      return desk.replay(pipeline, numbers, format);
+      return desk.replay(pipeline, numbers, format, asking);
     },
     "POST /dead-letters/purge": (value) => {
       const { pipeline, runs } = purgeOrder.parse(value);

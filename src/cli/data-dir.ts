@@ -7,9 +7,8 @@ import { type Arguments, type Option, type Shell, UsageError } from "./command.t
 import { defaultDataDir, printProblems, readConfiguration } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
 
-/** The options themselves. */
+/** Which data_dir. */
 export const DATA_DIR_OPTIONS = {
-  pipeline: { type: "string", value: "NAME", help: "Only this pipeline" },
   "data-dir": { type: "string", value: "DIR", help: "The agent's data_dir" },
   config: {
     type: "string",
@@ -17,6 +16,12 @@ export const DATA_DIR_OPTIONS = {
     value: "FILE",
     help: "Configuration that names the data_dir",
   },
+} as const satisfies Readonly<Record<string, Option>>;
+
+/** Which data_dir, and which of its pipelines. */
+export const STORE_OPTIONS = {
+  pipeline: { type: "string", value: "NAME", help: "Only this pipeline" },
+  ...DATA_DIR_OPTIONS,
 } as const satisfies Readonly<Record<string, Option>>;
 
 /** The data_dir asked for. */

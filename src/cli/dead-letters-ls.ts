@@ -2,7 +2,7 @@
 
 import { type Letter, viewLetters } from "../agent/stores.ts";
 import type { Command } from "./command.ts";
-import { chooseDataDir, chooseStores, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStores, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { LETTER_OPTIONS, letterFilter, matching } from "./letter-filter.ts";
 import { escapeText, formatTime } from "./printable.ts";
@@ -16,7 +16,7 @@ export const deadLettersLs: Command = {
     "code and reason; then how many there are and where the others went.",
   options: {
     ...LETTER_OPTIONS,
-    ...DATA_DIR_OPTIONS,
+    ...STORE_OPTIONS,
     json: { type: "boolean", help: "Print each as a line of JSON, without its input" },
   },
   async run(args, shell) {

@@ -6,7 +6,7 @@ import { purgeStore } from "../agent/offline-desk.ts";
 import type { Store } from "../agent/stores.ts";
 import type { DataDir } from "../agent/data-dir.ts";
 import { type Command, type Shell, UsageError } from "./command.ts";
-import { chooseDataDir, chooseStore, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStore, STORE_OPTIONS } from "./data-dir.ts";
 import { quietLogs } from "./dead-letters-replay.ts";
 import { EXIT } from "./exit-code.ts";
 import { isNarrow, LETTER_OPTIONS, letterFilter, matching, noLetters } from "./letter-filter.ts";
@@ -23,7 +23,7 @@ export const deadLettersPurge: Command = {
     ...LETTER_OPTIONS,
     all: { type: "boolean", help: "All of them" },
     yes: { type: "boolean", help: "Do not ask" },
-    ...DATA_DIR_OPTIONS,
+    ...STORE_OPTIONS,
   },
   async run(args, shell) {
     const filter = letterFilter(args, Date.now());

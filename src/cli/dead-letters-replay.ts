@@ -13,7 +13,7 @@ import { detectRuntime } from "../runtime/runtime.ts";
 import { createLogs, type Logs } from "../telemetry/logs.ts";
 import { VERSION } from "../version.ts";
 import { type Command, type Shell, UsageError } from "./command.ts";
-import { chooseDataDir, chooseStore, type ChosenDataDir, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStore, type ChosenDataDir, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { LETTER_OPTIONS, letterFilter, matching, noLetters } from "./letter-filter.ts";
 import { escapeText } from "./printable.ts";
@@ -31,7 +31,7 @@ export const deadLettersReplay: Command = {
   options: {
     ...LETTER_OPTIONS,
     format: { type: "string", value: "NAME", help: "Reads what receivers set aside" },
-    ...DATA_DIR_OPTIONS,
+    ...STORE_OPTIONS,
   },
   async run(args, shell) {
     const filter = letterFilter(args, Date.now());

@@ -3,7 +3,7 @@
 import { Buffer } from "node:buffer";
 import type { Letter } from "../agent/stores.ts";
 import { type Command, UsageError } from "./command.ts";
-import { chooseDataDir, chooseStore, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStore, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { letterFilter, matching, noLetters } from "./letter-filter.ts";
 import { escapeBytes, escapeText } from "./printable.ts";
@@ -16,7 +16,7 @@ export const deadLettersShow: Command = {
   description: "Prints what is known of dead letters and their input, on one line, with control\n" +
     "characters escaped. --raw prints the input alone, byte for byte. Ends with 6 where there\n" +
     "is none of these numbers.",
-  options: { ...DATA_DIR_OPTIONS, raw: { type: "boolean", help: "The input alone, verbatim" } },
+  options: { ...STORE_OPTIONS, raw: { type: "boolean", help: "The input alone, verbatim" } },
   async run(args, shell) {
     if (args.words.length === 0) throw new UsageError("Name the number of a dead letter");
     const filter = letterFilter(args, Date.now());

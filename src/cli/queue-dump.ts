@@ -3,7 +3,7 @@
 import type { DataDir } from "../agent/data-dir.ts";
 import { type QueueView, type Store, viewStore } from "../agent/stores.ts";
 import type { Command, Shell } from "./command.ts";
-import { chooseDataDir, chooseStore, DATA_DIR_OPTIONS, parseNumber } from "./data-dir.ts";
+import { chooseDataDir, chooseStore, parseNumber, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { readableLine, recordLine } from "./record-text.ts";
 
@@ -20,7 +20,7 @@ export const queueDump: Command = {
     "Prints records as JSON lines, byte for byte as they are stored; on a terminal, and\n" +
     "without --json, as readable lines. A reader that has enough (head) ends it.",
   options: {
-    ...DATA_DIR_OPTIONS,
+    ...STORE_OPTIONS,
     json: { type: "boolean", help: "JSON lines, on a terminal too" },
     from: { type: "string", value: "SEQUENCE", help: "The first record; the oldest by default" },
     to: { type: "string", value: "SEQUENCE", help: "The last record; the newest by default" },

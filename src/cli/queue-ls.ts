@@ -5,7 +5,7 @@ import type { DataDir } from "../agent/data-dir.ts";
 import type { AgentStatus } from "../agent/status.ts";
 import { type QueueView, type Store, viewStore } from "../agent/stores.ts";
 import type { Command } from "./command.ts";
-import { chooseDataDir, chooseStores, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStores, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { formatTime } from "./printable.ts";
 
@@ -17,7 +17,7 @@ export const queueLs: Command = {
     "Lists the queue of each pipeline with its segments and the cursor of each exporter.\n" +
     "Reads the files, whether an agent runs or not; a running agent adds its problems.",
   options: {
-    ...DATA_DIR_OPTIONS,
+    ...STORE_OPTIONS,
     json: { type: "boolean", help: "Print the list as JSON" },
   },
   async run(args, shell) {

@@ -2,7 +2,7 @@
 
 import { repairStore } from "../agent/stores.ts";
 import type { Command } from "./command.ts";
-import { chooseDataDir, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { allStores, formatReport } from "./queue-verify.ts";
 
@@ -14,7 +14,7 @@ export const queueRepair: Command = {
     "Writes damaged segments anew out of their whole frames and puts unreadable cursor\n" +
     "files aside. What was there is kept beside it as .broken. Tells what it did and what is\n" +
     "lost. Refused while an agent runs. Ends with 1 where something is still wrong.",
-  options: { ...DATA_DIR_OPTIONS, json: { type: "boolean", help: "Print what was done as JSON" } },
+  options: { ...STORE_OPTIONS, json: { type: "boolean", help: "Print what was done as JSON" } },
   async run(args, shell) {
     const chosen = await chooseDataDir(args, shell);
     if (typeof chosen === "number") return chosen;

@@ -7,8 +7,8 @@ import {
   chooseDataDir,
   chooseStore,
   chooseStores,
-  DATA_DIR_OPTIONS,
   parseNumber,
+  STORE_OPTIONS,
 } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { prettyRecord } from "./record-text.ts";
@@ -21,7 +21,7 @@ export const queueShow: Command = {
   description:
     "Prints records that are in a queue as readable JSON, by sequence (12), range (12-20)\n" +
     "or eventID. Ends with 6 where one of them is not there, or no longer.",
-  options: DATA_DIR_OPTIONS,
+  options: STORE_OPTIONS,
   async run(args, shell) {
     if (args.words.length === 0) throw new UsageError("Name a sequence, a range or an eventID");
     const chosen = await chooseDataDir(args, shell);

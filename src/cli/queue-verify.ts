@@ -9,7 +9,7 @@ import {
 } from "../agent/stores.ts";
 import type { DataDir } from "../agent/data-dir.ts";
 import type { Arguments, Command } from "./command.ts";
-import { chooseDataDir, chooseStores, DATA_DIR_OPTIONS } from "./data-dir.ts";
+import { chooseDataDir, chooseStores, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 
 /** The command. */
@@ -20,7 +20,7 @@ export const queueVerify: Command = {
     "Reads every segment whole and tells, for each, what is torn (a write that a crash cut\n" +
     "short and nobody was promised), corrupt and in quarantine, and how far each cursor is.\n" +
     "Never writes; a running agent goes on. Ends with 1 where something is wrong.",
-  options: { ...DATA_DIR_OPTIONS, json: { type: "boolean", help: "Print the report as JSON" } },
+  options: { ...STORE_OPTIONS, json: { type: "boolean", help: "Print the report as JSON" } },
   async run(args, shell) {
     const chosen = await chooseDataDir(args, shell);
     if (typeof chosen === "number") return chosen;
