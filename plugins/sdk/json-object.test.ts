@@ -79,6 +79,14 @@ t.test("parseObject() rejects a flood of members before the parser sees it", asy
   });
 });
 
+t.test("parseObject() rejects a flood of empty objects before the parser sees it", async (t) => {
+  const bytes = new TextEncoder().encode(`{"items":[${"{},".repeat(3_000_000)}{}]}`);
+  t.throws(() => parseObject(bytes, { bytesMax: 1 << 25, depthMax: 4 }), {
+    name: "RejectedInput",
+    message: "Has 3000003 objects and lists: the limit is 3000000",
+  });
+});
+
 t.test("parseObject() reads what JSON.parse reads, whatever the object", async (t) => {
   const roomy = { bytesMax: 1_000_000, depthMax: 256 };
   const objects = fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 5 }));

@@ -36,6 +36,9 @@ const EXACT_DIGITS = 15;
 // Each new name takes the parser microseconds: a few MiB of them would hold up everything else for
 // many seconds. The largest batches of real senders hold some hundred thousand members.
 const MEMBERS_MAX = 1_000_000;
+// An empty object takes three bytes of text and some sixty of memory: a body of them, a few KiB when
+// compressed, would take many seconds and a GiB.
+const CONTAINERS_MAX = 3 * MEMBERS_MAX;
 
 /** Parses a frame; undefined for a blank one. Throws RejectedInput with the reason otherwise. */
 export function parseObject(frame: Uint8Array, limits: JsonLimits): ParsedObject | undefined {
@@ -63,6 +66,11 @@ export function parseJson(frame: Uint8Array, limits: JsonLimits): ParsedJson | u
   if (shape.members > MEMBERS_MAX) {
     throw new RejectedInput(`Has ${shape.members} members: the limit is ${MEMBERS_MAX}`);
   }
+  if (shape.containers > CONTAINERS_MAX) {
+    throw new RejectedInput(
+      `Has ${shape.containers} objects and lists: the limit is ${CONTAINERS_MAX}`,
+    );
+  }
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
   let root: Json;
   try {
@@ -81,6 +89,8 @@ interface Shape {
   readonly depth: number;
   /** Colons outside strings: in valid JSON, the number of members. */
   readonly members: number;
+  /** Objects and lists. */
+  readonly containers: number;
   /** Whether some number may not survive as a double. */
   readonly longNumbers: boolean;
 }
@@ -89,6 +99,7 @@ function inspect(bytes: Uint8Array): Shape {
   let depth = 0;
   let deepest = 0;
   let members = 0;
+  let containers = 0;
   let digits = 0;
   let longNumbers = false;
   for (let at = 0; at < bytes.length; at++) {
@@ -107,10 +118,11 @@ function inspect(bytes: Uint8Array): Shape {
     digits = 0;
     if (byte === COLON) members++;
     else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      containers++;
       if (++depth > deepest) deepest = depth;
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) depth--;
   }
-  return { depth: deepest, members, longNumbers };
+  return { depth: deepest, members, containers, longNumbers };
 }
 
 /** Where the string that begins at `from` ends; the end of the text when it does not. */

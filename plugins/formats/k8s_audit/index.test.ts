@@ -338,6 +338,8 @@ t.test("frames that are no audit events are rejected or counted", async (t) => {
   t.equal(decode({ kind: "EventList", items: null }), 0);
   t.equal(decode({ records: [{ category: "kube-apiserver", properties: { log: "x" } }] }), 0);
   t.same(reasons, ["not audited: another log of the cluster"]);
+  const flood = { kind: "EventList", items: Array.from({ length: 100_001 }, () => ({})) };
+  t.throws(() => decode(flood), { message: "Is a list of 100001 events: the limit is 100000" });
   const message = JSON.stringify(event());
   t.equal(decode({ logEvents: [{ id: "1", message }] }), 1);
 });

@@ -11,6 +11,9 @@ import { isObject } from "../../sdk/mapping-path.ts";
 /** What Azure calls its log of the audit events; others hold the components' own lines. */
 const AUDIT_CATEGORIES = /^kube-audit(?:-admin)?$/;
 
+/** Events of a list. The shortest real ones take some 600 bytes, so that 32 MiB hold fewer. */
+const EVENTS_MAX = 100_000;
+
 /** The events of a frame; throws RejectedInput where it, or one of them, is none. */
 export function readEvents(
   frame: Uint8Array,
@@ -44,6 +47,9 @@ function unwrap(
     ? object.items
     : listIn(object, "records") ?? listIn(object, "logEvents");
   if (Array.isArray(list)) {
+    if (list.length > EVENTS_MAX) {
+      throw new RejectedInput(`Is a list of ${list.length} events: the limit is ${EVENTS_MAX}`);
+    }
     for (const item of list) unwrap(itemOf(item), events, limits, ignored);
     return;
   }

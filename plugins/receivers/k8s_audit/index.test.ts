@@ -223,6 +223,13 @@ t.test("k8s_audit sets aside the bad item of a list, and takes the others", asyn
   t.equal(intake.ids.length, 5002, "a list of many");
 });
 
+t.test("k8s_audit sets aside a flood of bad items as one", async (t) => {
+  const { post, intake } = await start(t);
+  const flood = list(...Array.from({ length: 100_001 }, () => 0));
+  t.equal(await post(flood), 400);
+  t.same(intake.rejects.map(({ raw }) => raw.length), [flood.length]);
+});
+
 t.test("k8s_audit wants its token", async (t) => {
   const { post, intake, context } = await start(t, { bearer_token: "t" });
   t.equal(await post(list("1")), 401);

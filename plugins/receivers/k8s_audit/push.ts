@@ -33,6 +33,8 @@ import { HeldReceipts, type Settled } from "./held.ts";
 export const DEFAULT_ENDPOINT: Endpoint = { host: "127.0.0.1", port: 9443 };
 /** Events in one call of the intake; the API server sends 400 by default. */
 const EVENTS_AT_ONCE = 2000;
+/** A longer list with a bad item is set aside whole: one by one would keep others waiting for long. */
+const ITEMS_MAX = 100_000;
 /** How often what is held is looked at, as a part of the time that it may wait. */
 const LOOKS = 4;
 
@@ -159,6 +161,7 @@ function itemsOf(body: Buffer): readonly Buffer[] {
   try {
     const root = JSON.parse(body.toString()) as Json;
     if (!isObject(root) || !Array.isArray(root.items)) return [];
+    if (root.items.length > ITEMS_MAX) return [];
     return root.items.map((item) => Buffer.from(JSON.stringify(item)));
   } catch {
     // No JSON, or nested deeper than can be written.
