@@ -1,6 +1,6 @@
 // Binds a server to an endpoint, with errors that an operator can act on.
 
-import { unlink } from "node:fs/promises";
+import { lstat, unlink } from "node:fs/promises";
 import { connect, type Server } from "node:net";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ConfigError } from "./errors.ts";
@@ -13,17 +13,21 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "host name cannot be resolved",
 };
 
+const NO_SOCKET = "what is there is no socket; name another path, or remove it";
+
 /**
- * Resolves when the server listens. The socket that a process left behind when it died is replaced.
+ * Resolves when the server listens. The socket that a process left behind when it died is replaced;
+ * anything else that stands at its path, a file or a link, is left alone.
  * Throws ConfigError, for the option `endpoint`, where it cannot.
  */
 export async function listenOn(server: Server, endpoint: Endpoint): Promise<void> {
   try {
     await listen(server, endpoint);
   } catch (error) {
-    if (!("path" in endpoint) || codeOf(error) !== "EADDRINUSE" || await isAlive(endpoint.path)) {
-      throw problem(endpoint, error);
-    }
+    if (!("path" in endpoint) || codeOf(error) !== "EADDRINUSE") throw problem(endpoint, error);
+    // Connecting to a file is refused as well.
+    if (!await isSocket(endpoint.path)) throw problem(endpoint, error, NO_SOCKET);
+    if (await isAlive(endpoint.path)) throw problem(endpoint, error);
     await unlink(endpoint.path).catch(() => {});
     await listen(server, endpoint).catch((again) => {
       throw problem(endpoint, again);
@@ -42,6 +46,10 @@ function listen(server: Server, endpoint: Endpoint): Promise<void> {
   });
 }
 
+function isSocket(path: string): Promise<boolean> {
+  return lstat(path).then((found) => found.isSocket(), () => false);
+}
+
 function isAlive(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path });
@@ -57,8 +65,8 @@ function codeOf(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
-function problem(endpoint: Endpoint, error: unknown): ConfigError {
-  const reason = REASONS[codeOf(error)] ?? (codeOf(error) || String(error));
+function problem(endpoint: Endpoint, error: unknown, why?: string): ConfigError {
+  const reason = why ?? REASONS[codeOf(error)] ?? (codeOf(error) || String(error));
   const text = `Cannot listen on "${formatEndpoint(endpoint)}": ${reason}`;
   return new ConfigError([{ path: "endpoint", problem: text }], { cause: error });
 }

@@ -1,7 +1,15 @@
 // HttpServer with real clients: bodies and their bounds, slow and numerous clients, stopping in time,
 // and certificates. The options endpoint and secret are here too, since servers bring them together.
 
-import { copyFileSync, linkSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import {
+  copyFileSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -373,6 +381,21 @@ t.test("HttpServer listens on a unix socket, also one that was left behind", asy
   t.teardown(() => socket.destroy());
   const { statusCode } = await request("http://localhost/", { dispatcher: socket });
   t.equal(statusCode, 200);
+});
+
+t.test("HttpServer deletes no file that stands where its socket is to be", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "cairn-http-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "precious");
+  writeFileSync(file, "precious");
+  symlinkSync(file, join(folder, "link"));
+  for (const path of [file, join(folder, "link")]) {
+    await t.rejects(start(t, echo, { endpoint: { path } }), {
+      name: "ConfigError",
+      message: /what is there is no socket; name another path, or remove it$/,
+    });
+    t.equal(readFileSync(path, "utf8"), "precious");
+  }
 });
 
 t.test("HttpServer knows clients by certificate, and renews its own", async (t) => {
