@@ -89,7 +89,7 @@ export function parseArguments(
   const words: string[] = [];
   for (const token of tokens) {
     if (token.kind === "positional") {
-      if (!takesWords) throw new UsageError(`Unknown argument "${token.value}"`);
+      if (!takesWords) throw unknownArgument(token.value, options);
       words.push(token.value);
     }
     if (token.kind !== "option") continue;
@@ -110,6 +110,14 @@ export function parseArguments(
     given.push(token.value);
   }
   return { flags, values, words };
+}
+
+/** The first guess of many is `cairn validate FILE`. */
+function unknownArgument(word: string, options: Readonly<Record<string, Option>>): UsageError {
+  const hint = "config" in options && /\.ya?ml$/.test(word);
+  return new UsageError(
+    `Unknown argument "${word}"${hint ? ` (did you mean "--config ${word}"?)` : ""}`,
+  );
 }
 
 function unknownOption(rawName: string, options: Readonly<Record<string, Option>>): UsageError {

@@ -3,7 +3,7 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { hostname } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
@@ -85,7 +85,14 @@ export function printProblems(resolution: Resolution, shell: Shell): void {
 export async function defaultDataDir(env: Shell["env"]): Promise<string> {
   const system = "/var/lib/cairn";
   if (await isWritable(system) || await isWritable(dirname(system))) return system;
-  if (env.XDG_STATE_HOME) return join(env.XDG_STATE_HOME, "cairn");
+  return userDataDir(env);
+}
+
+/** The folder of a user who may not write to /var/lib; in the working directory without a home. */
+export function userDataDir(env: Shell["env"]): string {
+  const state = env.XDG_STATE_HOME;
+  // A relative one is to be ignored, by the specification of these variables.
+  if (state !== undefined && isAbsolute(state)) return join(state, "cairn");
   return env.HOME ? join(env.HOME, ".local", "state", "cairn") : "cairn-data";
 }
 

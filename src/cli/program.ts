@@ -15,7 +15,7 @@ export async function runProgram(argv: readonly string[], shell: Shell): Promise
     const message = error instanceof Error ? error.message : String(error);
     shell.error.write(`cairn: ${message}\n`);
     if (!(error instanceof UsageError)) return codeOf(error);
-    shell.error.write('Try "cairn --help"\n');
+    shell.error.write(`Try "${helpFor(argv)}"\n`);
     return EXIT.usage;
   }
 }
@@ -53,6 +53,13 @@ async function dispatch(argv: readonly string[], shell: Shell): Promise<number> 
     return EXIT.ok;
   }
   return await command.run(parse(rest, command), shell);
+}
+
+/** Where the options are told that were not understood. */
+function helpFor(argv: readonly string[]): string {
+  const { name } = splitName(argv);
+  const isCommand = name !== undefined && Object.hasOwn(COMMANDS, name);
+  return isCommand ? `cairn ${name} --help` : "cairn --help";
 }
 
 const HELP = new Set(["--help", "-h"]);

@@ -1,6 +1,7 @@
 // `cairn run`: starts the agent, keeps it until a signal or, under --once, until all is delivered,
 // and stops it in order.
 
+import { setMaxListeners } from "node:events";
 import { resolve as absolute } from "node:path";
 import process from "node:process";
 import { type Agent, createAgent, type Drained } from "../agent/agent.ts";
@@ -139,6 +140,8 @@ const SAME_SIGNAL_MS = 300;
 /** First signal: abort, for an orderly stop. Second: end at once; the queue is made for that. */
 function listenForStop(shell: Shell, logs: Logs): { signal: AbortSignal; close: () => void } {
   const controller = new AbortController();
+  // Every receiver of `--once` listens: with more than ten, Node would warn of a leak.
+  setMaxListeners(0, controller.signal);
   const log = logs.of("agent");
   let firstAt = Number.NEGATIVE_INFINITY;
   const close = shell.onSignal((name) => {

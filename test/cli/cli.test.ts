@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { parseArguments } from "../../src/cli/command.ts";
+import { userDataDir } from "../../src/cli/configuration.ts";
 import { startCairn } from "../e2e/cairn.ts";
 import { readTrail } from "../e2e/trail.ts";
 
@@ -55,6 +56,16 @@ t.test("parseArguments() reads options and tells what it does not know", async (
   t.throws(() => parseArguments(["--json=1"], options), { message: /--json takes no value/ });
   t.throws(() => parseArguments(["--dir", "a", "--dir", "b"], options), { message: /twice/ });
   t.throws(() => parseArguments(["more"], options), { message: 'Unknown argument "more"' });
+  const config = { config: { type: "string", help: "" } } as const;
+  t.throws(() => parseArguments(["a.yaml"], config), {
+    message: 'Unknown argument "a.yaml" (did you mean "--config a.yaml"?)',
+  });
+});
+
+t.test("userDataDir() heeds XDG_STATE_HOME where it is absolute, else HOME", async (t) => {
+  t.equal(userDataDir({ XDG_STATE_HOME: "/x", HOME: "/h" }), "/x/cairn");
+  t.equal(userDataDir({ XDG_STATE_HOME: "x", HOME: "/h" }), "/h/.local/state/cairn");
+  t.equal(userDataDir({ XDG_STATE_HOME: "", HOME: "" }), "cairn-data");
 });
 
 t.test("cairn explains itself, and ends with 2 where it is not understood", async (t) => {
@@ -69,7 +80,21 @@ t.test("cairn explains itself, and ends with 2 where it is not understood", asyn
   t.match(runHelp, { code: 0, stdout: /--once/ });
   t.match(version, { code: 0, stdout: /^cairn \d/ });
   t.match(unknown, { code: 2, stderr: /Unknown command "rnu" \(did you mean "run"\?\)/ });
-  t.match(option, { code: 2, stderr: /did you mean "--once"\?/ });
+  t.match(option, { code: 2, stderr: /did you mean "--once"\?[^]*Try "cairn run --help"/ });
+});
+
+t.test("cairn run --once with fifteen receivers warns of no leak", async (t) => {
+  const { folder, config } = setUp(t);
+  const more = Array.from({ length: 15 }, (_, i) => [
+    "--set",
+    `receivers.file/r${i}={ path: ${folder}/in${i}.jsonl, format: cloudtrail }`,
+  ]).flat();
+  const ids = Array.from({ length: 15 }, (_, i) => `file/r${i}`).join(", ");
+  const all = `service.pipelines.p.receivers=[${ids}]`;
+  const { code, stderr } = await run("run", "--once", "--config", config, ...more, "--set", all);
+  t.equal(code, 0);
+  t.notMatch(stderr, /Warning/);
+  t.match(stderr, /Stopped/);
 });
 
 t.test("cairn validate says ok, or every problem and 3", async (t) => {
