@@ -20,9 +20,9 @@ import type {
   Format,
   Host,
   Intake,
-  Json,
   Receiver,
 } from "../../sdk/index.ts";
+import { parseJson } from "../../sdk/json-object.ts";
 import { Listening } from "../../sdk/listening.ts";
 import { isObject } from "../../sdk/mapping-path.ts";
 import { Slots } from "../../sdk/slots.ts";
@@ -35,6 +35,8 @@ export const DEFAULT_ENDPOINT: Endpoint = { host: "127.0.0.1", port: 9443 };
 const EVENTS_AT_ONCE = 2000;
 /** A longer list with a bad item is set aside whole: one by one would keep others waiting for long. */
 const ITEMS_MAX = 100_000;
+/** The server bounds a body's bytes; an item that nests too deep is refused by itself. */
+const UNBOUNDED = { bytesMax: Infinity, depthMax: Infinity };
 /** How often what is held is looked at, as a part of the time that it may wait. */
 const LOOKS = 4;
 
@@ -159,7 +161,8 @@ export class WebhookReceiver implements Receiver {
 /** The items of a list that can be read as JSON at all, each written by itself. */
 function itemsOf(body: Buffer): readonly Buffer[] {
   try {
-    const root = JSON.parse(body.toString()) as Json;
+    // Bounded in what it holds, as the format's own look at it was.
+    const root = parseJson(Buffer.from(body.toString()), UNBOUNDED)?.root;
     if (!isObject(root) || !Array.isArray(root.items)) return [];
     if (root.items.length > ITEMS_MAX) return [];
     return root.items.map((item) => Buffer.from(JSON.stringify(item)));
