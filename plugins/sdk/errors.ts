@@ -65,4 +65,9 @@ export class RetryableError extends Error {
 export class RejectedInput extends Error {
   override readonly name = "RejectedInput";
   readonly code = "CAIRN_REJECTED_INPUT";
+
+  /** Known by its code: an external plugin may bring its own copy of the SDK. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && (value as { code?: unknown }).code === "CAIRN_REJECTED_INPUT";
+  }
 }

@@ -7,11 +7,19 @@ import type { CheckContext, Finding } from "./finding.ts";
 import type { Format } from "./format.ts";
 import type { Intake } from "./intake.ts";
 
+/**
+ * The version of this contract, as semver has it. Plugins from outside record the one they were
+ * made with; the host takes those of its own major version.
+ */
+export const SDK_VERSION = "1.0.0";
+
 /** How far a plugin can be relied on. */
 export type Stability = "experimental" | "beta" | "stable";
 
 interface FactoryBase<Kind extends string, Schema extends z.ZodType> {
   readonly kind: Kind;
+  /** The SDK_VERSION it was made with. The define functions write it. */
+  readonly sdk: string;
   /** lower_snake_case, also the plugin folder's name. */
   readonly type: string;
   readonly stability: Stability;
@@ -109,37 +117,40 @@ export type ComponentFactory =
 /** The kinds of plugin. */
 export type ComponentKind = ComponentFactory["kind"];
 
+/** What a plugin says of itself; kind and version are written for it. */
+type Declared<Factory> = Omit<Factory, "kind" | "sdk">;
+
 /** Declares a receiver; a plugin's default export. */
 export function defineReceiver<S extends z.ZodType>(
-  factory: Omit<ReceiverFactory<S>, "kind">,
+  factory: Declared<ReceiverFactory<S>>,
 ): ReceiverFactory<S> {
-  return { kind: "receiver", ...factory };
+  return { kind: "receiver", sdk: SDK_VERSION, ...factory };
 }
 
 /** Declares a format; a plugin's default export. */
 export function defineFormat<S extends z.ZodType>(
-  factory: Omit<FormatFactory<S>, "kind">,
+  factory: Declared<FormatFactory<S>>,
 ): FormatFactory<S> {
-  return { kind: "format", ...factory };
+  return { kind: "format", sdk: SDK_VERSION, ...factory };
 }
 
 /** Declares a processor; a plugin's default export. */
 export function defineProcessor<S extends z.ZodType>(
-  factory: Omit<ProcessorFactory<S>, "kind">,
+  factory: Declared<ProcessorFactory<S>>,
 ): ProcessorFactory<S> {
-  return { kind: "processor", ...factory };
+  return { kind: "processor", sdk: SDK_VERSION, ...factory };
 }
 
 /** Declares an exporter; a plugin's default export. */
 export function defineExporter<S extends z.ZodType>(
-  factory: Omit<ExporterFactory<S>, "kind">,
+  factory: Declared<ExporterFactory<S>>,
 ): ExporterFactory<S> {
-  return { kind: "exporter", ...factory };
+  return { kind: "exporter", sdk: SDK_VERSION, ...factory };
 }
 
 /** Declares an extension; a plugin's default export. */
 export function defineExtension<S extends z.ZodType>(
-  factory: Omit<ExtensionFactory<S>, "kind">,
+  factory: Declared<ExtensionFactory<S>>,
 ): ExtensionFactory<S> {
-  return { kind: "extension", ...factory };
+  return { kind: "extension", sdk: SDK_VERSION, ...factory };
 }

@@ -1,24 +1,23 @@
 // All plugins there are, by kind and type. The only file that knows the built-in ones.
 
 import { builtIn, loadBuiltIn } from "../../plugins/index.ts";
-import type { ComponentFactory, ComponentKind } from "../../plugins/sdk/index.ts";
+import type { ComponentFactory } from "../../plugins/sdk/index.ts";
 import type { Factories } from "../config/resolve.ts";
+import { extendFactories, KINDS } from "./external-plugins.ts";
 
-/** The kinds, in the order of the flow. */
-export const KINDS = [
-  "receiver",
-  "format",
-  "processor",
-  "exporter",
-  "extension",
-] as const satisfies readonly ComponentKind[];
+export { KINDS };
 
-/** The built-in plugins. A plugin's code is loaded when it is first asked for. */
+/**
+ * The built-in plugins, and through `extend` those from outside. A built-in plugin's code is loaded
+ * when it is first asked for.
+ */
 export function createRegistry(): Factories {
-  return {
+  const registry: Factories = {
     load: loadBuiltIn,
     types: (kind) => Object.keys(builtIn[kind]).sort(),
+    extend: (plugins) => extendFactories(registry, plugins),
   };
+  return registry;
 }
 
 /** Every factory, loaded: for listings and schemas, not for running. */

@@ -11,7 +11,7 @@ import { NotFoundError } from "./stores.ts";
  * it. Throws NotFoundError where there is none of that name.
  */
 export async function replayFormat(
-  config: Pick<ResolvedConfig, "receivers" | "formats">,
+  config: Pick<ResolvedConfig, "receivers" | "formats" | "factories">,
   agent: AgentIdentity,
   name: string | undefined,
 ): Promise<(receiver: string) => Format> {
@@ -37,8 +37,13 @@ export async function replayFormat(
   };
 }
 
-async function load({ formats }: Pick<ResolvedConfig, "formats">, name: string) {
-  const registry = createRegistry();
+async function load(
+  { formats, factories: registry = createRegistry() }: Pick<
+    ResolvedConfig,
+    "formats" | "factories"
+  >,
+  name: string,
+) {
   const factory = formats.get(name) ?? await registry.load("format", name);
   if (factory?.kind === "format") return factory;
   const known = registry.types("format");

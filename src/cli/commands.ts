@@ -62,6 +62,10 @@ export const COMMANDS: Readonly<
     summary: "Let dead letters go for ever",
     load: async () => (await import("./dead-letters-purge.ts")).deadLettersPurge,
   },
+  "plugin new": {
+    summary: "Write a plugin's folder to begin with",
+    load: async () => (await import("./plugin-new.ts")).pluginNew,
+  },
   components: {
     summary: "List what a configuration can be made of",
     load: async () => (await import("./components.ts")).components,

@@ -1,10 +1,11 @@
 // `cairn components`: what a configuration can be made of, out of the plugins' own schemas.
 
-import { createRegistry, loadAll } from "../agent/registry.ts";
+import { loadAll } from "../agent/registry.ts";
 import { toJsonSchema } from "../config/json-schema.ts";
 import { formatDefault, listOptions } from "../config/option-list.ts";
 import type { ComponentFactory } from "../../plugins/sdk/index.ts";
 import type { Command } from "./command.ts";
+import { CONFIG_OPTIONS, knownFactories } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
 
 /** The command. */
@@ -14,9 +15,15 @@ export const components: Command = {
   description:
     "Lists every receiver, format, processor, exporter and extension with its options,\n" +
     "their defaults and one line of help each.",
-  options: { json: { type: "boolean", help: "Print the list as JSON, with each JSON Schema" } },
+  options: {
+    ...CONFIG_OPTIONS,
+    config: { ...CONFIG_OPTIONS.config, help: "Configuration whose own plugins are listed, too" },
+    json: { type: "boolean", help: "Print the list as JSON, with each JSON Schema" },
+  },
   async run(args, shell) {
-    const factories = await loadAll(createRegistry());
+    const known = await knownFactories(args, shell);
+    if (known === undefined) return EXIT.configuration;
+    const factories = await loadAll(known);
     if (args.flags.has("json")) {
       const list = factories.map(({ kind, type, stability, summary, config }) => ({
         kind,

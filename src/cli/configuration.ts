@@ -10,7 +10,12 @@ import { defaultConfig } from "../config/default.ts";
 import { loadSources, processEnvironment } from "../config/load.ts";
 import { find, type MapNode } from "../config/node.ts";
 import { formatProblem } from "../config/problem.ts";
-import { type Resolution, resolve, type ResolveDefaults } from "../config/resolve.ts";
+import {
+  type Factories,
+  type Resolution,
+  resolve,
+  type ResolveDefaults,
+} from "../config/resolve.ts";
 import { readSources } from "../config/sources.ts";
 import type { Arguments, Option, Shell } from "./command.ts";
 
@@ -65,6 +70,21 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
   const resolution = await resolve(loaded, createRegistry(), defaults);
   const tree = loaded.complete ? { tree: { root: loaded.root, defaults } } : {};
   return { ...resolution, ...tree, detected };
+}
+
+/**
+ * What a configuration can be made of: the built-in plugins and, with --config, those that one
+ * brings. Undefined, and the problems printed, where it or its plugins cannot be loaded.
+ */
+export async function knownFactories(
+  args: Arguments,
+  shell: Shell,
+): Promise<Factories | undefined> {
+  if (args.values.config === undefined && args.values.set === undefined) return createRegistry();
+  const { factories, problems } = await readConfiguration(args, shell);
+  // What is wrong with the rest of it is for `cairn validate` to say.
+  if (factories === undefined) printProblems({ problems, warnings: [] }, shell);
+  return factories;
 }
 
 /** Every problem and warning on standard error, one a line. */

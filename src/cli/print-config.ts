@@ -23,10 +23,13 @@ export const printConfig: Command = {
     origin: { type: "boolean", help: "With the source and line of each value, as comments" },
   },
   async run(args, shell) {
-    const { tree, ...resolution } = await readConfiguration(args, shell);
+    const { tree, factories = createRegistry(), ...resolution } = await readConfiguration(
+      args,
+      shell,
+    );
     printProblems(resolution, shell);
     if (tree === undefined) return EXIT.configuration;
-    const schema = await schemaOf(tree.root, createRegistry(), tree.defaults);
+    const schema = await schemaOf(tree.root, factories, tree.defaults);
     const whole = args.flags.has("defaults") ? fillDefaults(tree.root, schema) : tree.root;
     const text = printTree(redact(whole, schema), { origin: args.flags.has("origin") });
     shell.out.write(text);

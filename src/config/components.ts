@@ -94,10 +94,29 @@ class ComponentResolver {
       const factory = await this.#factory(kind, id, path, at);
       const map = this.#optionsOf(options, path);
       if (factory === undefined || map === undefined) continue;
-      const component = await resolveEntry(factory, { id, path, at, node: map });
+      const component = await this.#guarded(
+        { id, path, at, node: map },
+        (entry) => resolveEntry(factory, entry),
+      );
       if (component !== undefined) resolved.set(id, component);
     }
     return resolved;
+  }
+
+  /** A plugin that throws while it reads its options is a problem like any other. */
+  async #guarded<Resolved>(
+    entry: Entry,
+    resolveEntry: (entry: Entry) => Resolved | Promise<Resolved>,
+  ): Promise<Resolved | undefined> {
+    try {
+      return await resolveEntry(entry);
+    } catch (error) {
+      // What it says may quote an option, and that may be a secret.
+      const { name } = error instanceof Error ? error : { name: "what is no error" };
+      const problem = `Plugin failed while its options were read: it threw ${name}`;
+      this.#problems.push({ at: entry.at, path: formatPath(entry.path), problem });
+      return undefined;
+    }
   }
 
   /** A component with nothing but its own options. */

@@ -11,6 +11,7 @@ import {
   agentOptions,
   BATCH_DEFAULTS,
   exporterOptions,
+  pluginsOption,
   SECTIONS,
   serviceOptions,
 } from "./document.ts";
@@ -37,6 +38,7 @@ export function documentSchema(factories: readonly ComponentFactory[]): JsonSche
     type: "object",
     properties: {
       agent: { description: SECTIONS.agent, ...toJsonSchema(agentOptions) },
+      plugins: toJsonSchema(pluginsOption),
       receivers: components("receiver"),
       processors: components("processor"),
       exporters: components("exporter"),
@@ -99,6 +101,7 @@ export async function schemaOf(
   return {
     properties: {
       agent: { ...agent, properties: { ...agent.properties, ...machine }, default: {} },
+      plugins: toJsonSchema(pluginsOption),
       receivers: await components("receiver"),
       processors: await components("processor"),
       exporters: await components("exporter"),

@@ -116,6 +116,22 @@ export const exporterOptions = z.strictObject({
   "event_selectors and advanced_event_selectors exclude each other",
 );
 
+/** One plugin that does not come with Cairn. */
+const externalPlugin = z.strictObject({
+  path: z.string().min(1, "Expected a path or the name of a package")
+    .describe("./PATH from this file's folder, or a package's name"),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/i, "Expected a SHA-256 hash, 64 hexadecimal digits")
+    .optional().describe("Hash of the file that is loaded; another file is refused"),
+});
+
+/** The key `plugins`: what is loaded before components are looked up. */
+export const pluginsOption = z.array(
+  z.union([z.string().min(1, "Expected a path or the name of a package"), externalPlugin]),
+).default([]).describe(
+  "Plugins from outside, each by ./PATH from this file's folder or by a package's name, or as " +
+    "{ path, sha256 }",
+);
+
 /** Where no exporter says otherwise. */
 export const BATCH_DEFAULTS = {
   maxRecords: 1000,

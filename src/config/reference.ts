@@ -4,7 +4,7 @@
 import { stringify } from "yaml";
 import type { ComponentFactory } from "../../plugins/sdk/index.ts";
 import { componentSchema } from "./document-schema.ts";
-import { agentOptions, SECTIONS, serviceOptions } from "./document.ts";
+import { agentOptions, pluginsOption, SECTIONS, serviceOptions } from "./document.ts";
 import { toJsonSchema } from "./json-schema.ts";
 import { listOptions, type OptionLine } from "./option-list.ts";
 
@@ -17,6 +17,7 @@ const HEAD =
 export function writeReference(factories: readonly ComponentFactory[]): string {
   const text = [HEAD];
   text.push(section("agent"), options(listOptions(toJsonSchema(agentOptions)), 1));
+  text.push(`# ${pluginsOption.description}\nplugins: []\n`);
   for (const kind of ["receiver", "processor", "exporter", "extension"] as const) {
     const ofKind = factories.filter((factory) => factory.kind === kind);
     if (ofKind.length === 0) continue;

@@ -8,6 +8,7 @@ import { resolveComponents } from "./components.ts";
 import { agentOptions, SECTIONS, serviceOptions } from "./document.ts";
 import type { LoadedConfig } from "./load.ts";
 import { emptyMap, isBlank, type MapNode, placeOf } from "./node.ts";
+import { type PluginUse, pluginUses } from "./plugins.ts";
 import { formatPath, type Place, type Problem, sortProblems } from "./problem.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "./resolved.ts";
 import { suggest } from "./suggest.ts";
@@ -18,6 +19,14 @@ export interface Factories {
   load(kind: ComponentKind, type: string): Promise<ComponentFactory | undefined>;
   /** The types there are of a kind. */
   types(kind: ComponentKind): readonly string[];
+  /** These and what the plugins bring; with any problem, only the problems are of use. */
+  extend?(plugins: readonly PluginUse[]): Promise<ExtendedFactories>;
+}
+
+/** What `extend` answers. */
+export interface ExtendedFactories {
+  readonly factories: Factories;
+  readonly problems: readonly Problem[];
 }
 
 /** What stands in for options that depend on the machine. */
@@ -29,6 +38,8 @@ export interface ResolveDefaults {
 /** The configuration, or every problem; warnings come with either. Both sorted by place. */
 export interface Resolution {
   readonly config?: ResolvedConfig;
+  /** What it could be made of, its own plugins too; left out where those have problems. */
+  readonly factories?: Factories;
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
 }
@@ -53,12 +64,17 @@ export async function resolve(
   const agent = check(agentOptions, { ...sections.agent, path: ["agent"] });
   const service = check(serviceOptions, { ...sections.service, path: ["service"] });
   problems.push(...agent.problems, ...service.problems);
-  const components = await resolveComponents(sections, factories, problems);
+  const plugins = pluginUses(loaded.root, problems);
+  const known = plugins === undefined ? undefined : await extend(factories, plugins, problems);
+  // Without its plugins most of what a configuration names would be unknown.
+  if (known === undefined) return { problems: sortProblems(problems), warnings: [] };
+  const components = await resolveComponents(sections, known, problems);
   const references = new References(sections, problems);
   references.checkAll();
   const warnings = references.unused();
   if (problems.length > 0 || !agent.ok || !service.ok) {
-    return { problems: sortProblems(problems), warnings: sortProblems(warnings) };
+    const told = { problems: sortProblems(problems), warnings: sortProblems(warnings) };
+    return { factories: known, ...told };
   }
   const { used } = references;
   const keep = <C>(all: ReadonlyMap<string, C>, kind: keyof typeof used) =>
@@ -75,8 +91,20 @@ export async function resolve(
     stopTimeoutMs: service.value.stop_timeout,
     ...metrics(service.value.telemetry.metrics),
     logs: service.value.telemetry.logs,
+    ...(known !== factories && { factories: known }),
   };
-  return { config, problems: [], warnings: sortProblems(warnings) };
+  return { config, factories: known, problems: [], warnings: sortProblems(warnings) };
+}
+
+async function extend(
+  factories: Factories,
+  plugins: readonly PluginUse[],
+  problems: Problem[],
+): Promise<Factories | undefined> {
+  if (plugins.length === 0 || factories.extend === undefined) return factories;
+  const extended = await factories.extend(plugins);
+  problems.push(...extended.problems);
+  return extended.problems.length > 0 ? undefined : extended.factories;
 }
 
 function metrics(
@@ -122,10 +150,10 @@ function splitSections(
   root: MapNode,
   problems: Problem[],
 ): Readonly<Record<keyof typeof SECTIONS, Section>> {
+  const known = ["plugins", ...Object.keys(SECTIONS)];
   for (const [key, { at }] of root.entries) {
-    if (Object.hasOwn(SECTIONS, key)) continue;
-    const fix = suggest(key, Object.keys(SECTIONS)) ??
-      `known here: ${Object.keys(SECTIONS).join(", ")}`;
+    if (known.includes(key)) continue;
+    const fix = suggest(key, known) ?? `known here: ${known.join(", ")}`;
     problems.push({ at, path: key, problem: "Unknown option", fix });
   }
   const sections = Object.keys(SECTIONS).map((key) => {

@@ -11,6 +11,7 @@ import type {
 } from "../../plugins/sdk/index.ts";
 import type { Endpoint } from "../../plugins/sdk/endpoint.ts";
 import type { Secret } from "../../plugins/sdk/secret.ts";
+import type { Factories } from "./resolve.ts";
 
 /** What is done with metrics. */
 export interface MetricsConfig {
@@ -74,6 +75,8 @@ export interface ResolvedConfig {
   readonly extensions: ReadonlyMap<string, ResolvedComponent<ExtensionFactory>>;
   /** The formats that receivers named, by name. */
   readonly formats: ReadonlyMap<string, FormatFactory>;
+  /** What else could be named, where the configuration brings plugins of its own. */
+  readonly factories?: Factories;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
   /** Left out where nobody asked for metrics. */

@@ -172,7 +172,8 @@ class CasePreparer {
 
   async #direct(one: TestCase): Promise<Reading | undefined> {
     const name = one.format!;
-    const { file, index, options: { factories } } = this.#parts;
+    const { file, index, config, options } = this.#parts;
+    const { factories = options.factories } = config;
     const format = await factories.load("format", name);
     if (format?.kind !== "format") {
       const known = factories.types("format");

@@ -37,6 +37,7 @@ t.test("documentSchema() knows every component and refuses other keys", async (t
   const schema = documentSchema(await loadAll(createRegistry()));
   t.same(Object.keys(schema.properties ?? {}), [
     "agent",
+    "plugins",
     "receivers",
     "processors",
     "exporters",
