@@ -114,6 +114,13 @@ t.test("plugins outside the tree", async (t) => {
     t.match(letters.text, "Expected time, badge and door", "of its own RejectedInput");
   });
 
+  await t.test("a plugin that ends the process when loaded is told, with its place", async (t) => {
+    writeFileSync(join(folder, "exit.js"), "process.exit(0); export default 1;");
+    writeFileSync(join(folder, "exit.yaml"), "plugins: [./exit.js]\nservice: {}\n");
+    const ended = await runFile(CAIRN, ["validate", "--config", "exit.yaml"], folder);
+    t.match(ended, { code: 3, text: "exit.yaml:1:11: plugins[0]: Plugin ends the process" });
+  });
+
   for (const kind of KINDS) {
     await t.test(`plugin new ${kind}: its test passes, its configuration is valid`, async (t) => {
       const made = await runFile(CAIRN, ["plugin", "new", kind, "badge"], folder);
