@@ -177,7 +177,7 @@ t.test(`auditd, ${socketFormat} socket, kill -9: nothing repeated, nothing missi
   // A number is missing for two seconds before it is missed.
   await new Promise((resolve) => setTimeout(resolve, 2100));
   auditctl("-m", "the end of the gap");
-  // An event that the connection began in the middle of came, though not whole: under its own id.
+  // An event that came, though not whole, came under its own id.
   const missed = () => {
     const ids = new Set(read(folder, "socket").map(({ eventID }) => eventID));
     return read(folder, "log").filter((one) =>
@@ -187,7 +187,10 @@ t.test(`auditd, ${socketFormat} socket, kill -9: nothing repeated, nothing missi
   const told = () =>
     read(folder, "socket").filter((one) => one.eventName === "LoseEvents")
       .reduce((sum, one) => sum + (one.additionalEventData.count ?? 0), 0);
-  await until(() => told() > 0 && told() >= missed(), "the records of what the socket has lost");
+  // Of an event that a connection began or ended inside of, too little may come to tell of it: its
+  // number is not missing then. There were two connections.
+  const isTold = () => told() > 0 && told() >= missed() - 2;
+  await until(isTold, "the records of what the socket has lost");
   second.kill("SIGTERM");
   t.equal((await second.exit).code, 0);
 
@@ -199,6 +202,6 @@ t.test(`auditd, ${socketFormat} socket, kill -9: nothing repeated, nothing missi
   t.strictSame(gaps, [], "no serial is missing in the log");
   const found = actions(read(folder, "socket"), folder);
   t.equal(new Set(found).size, found.length, "of the socket none twice");
-  t.ok(told() >= missed(), `${missed()} missing, ${told()} told`);
+  t.ok(isTold(), `${missed()} missing, ${told()} told`);
   t.ok(found.length < done, "the socket did lose some, or nothing was tested");
 });

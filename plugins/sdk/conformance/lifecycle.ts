@@ -61,40 +61,45 @@ export async function checkLifecycle(
   });
 
   await t.test("stop() leaves no handle open", async (t) => {
-    // One run first, so that what a runtime opens once and keeps is not counted.
-    const once = await make();
-    await once.start(testHost());
-    await stopInTime(t, once);
-    const filesBefore = await openFiles();
-    const activeBefore = activeHandles();
-    const component = await make();
-    await component.start(testHost());
-    await stopInTime(t, component);
-    await until(
-      async () => filesBefore === undefined || surplus(await openFiles() ?? [], filesBefore) === "",
-      "files closed after stop()",
-      2000,
-    ).catch(() => {});
-    if (filesBefore === undefined) t.comment("open files are only listed on Linux");
-    else t.equal(surplus(await openFiles() ?? [], filesBefore), "", "no file or socket stays open");
-    if (process.versions.deno !== undefined) return;
-    await until(() => surplus(activeHandles(), activeBefore) === "", "timers", 2000).catch(
-      () => {},
-    );
-    t.equal(surplus(activeHandles(), activeBefore), "", "no timer or watcher stays active");
+    // One run first, so that what a runtime opens once and keeps is not counted; and another look
+    // where something is left, since a runtime opens things when it likes: a leak leaks each time.
+    await run(t, await make());
+    let left = await leftOpen(t, await make());
+    for (let looks = 1; left !== "" && looks < LOOKS; looks++) {
+      left = await leftOpen(t, await make());
+    }
+    t.equal(left, "", "no file, socket, timer or watcher stays open");
   });
+}
+
+const LOOKS = 3;
+
+async function run(t: Test, component: Component): Promise<void> {
+  await component.start(testHost());
+  await stopInTime(t, component);
+}
+
+/** What one run of a component leaves open; open files are only listed on Linux. */
+async function leftOpen(t: Test, component: Component): Promise<string> {
+  const [files, handles] = [await openFiles(), activeHandles()];
+  await run(t, component);
+  const look = async () =>
+    surplus([...await openFiles(), ...activeHandles()], [...files, ...handles]);
+  await until(async () => await look() === "", "everything closed after stop()", 2000)
+    .catch(() => {});
+  return await look();
 }
 
 /** What keeps Node's event loop alive, without this test's own calls. Deno answers nothing. */
 function activeHandles(): string[] {
+  if (process.versions.deno !== undefined) return [];
   const ours = new Set(["FSReqCallback", "FSReqPromise", "PipeWrap", "TTYWrap", "Immediate"]);
   return process.getActiveResourcesInfo().filter((name) => !ours.has(name));
 }
 
-/** Open files and sockets of this process; undefined where the system does not list them. */
-async function openFiles(): Promise<string[] | undefined> {
-  const fds = await readdir("/proc/self/fd").catch(() => undefined);
-  if (fds === undefined) return undefined;
+/** Open files and sockets of this process; none where the system does not list them. */
+async function openFiles(): Promise<string[]> {
+  const fds = await readdir("/proc/self/fd").catch(() => []);
   const targets = await Promise.all(
     fds.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => undefined)),
   );
