@@ -27,6 +27,10 @@ function podman(t: Test): Podman {
   // Paths of sockets have a short limit.
   const folder = mkdtempSync(join(tmpdir(), "cairn-"));
   const socket = join(folder, "api.sock");
+  // Its locks too: the table in shared memory is the machine's, keeps what an earlier run took, and
+  // is full after some of them.
+  const settings = join(folder, "containers.conf");
+  writeFileSync(settings, '[engine]\nlock_type = "file"\n');
   let service: ChildProcess | undefined;
   let number = 0;
   const stop = async () => {
@@ -55,7 +59,7 @@ function podman(t: Test): Podman {
         "service",
         "--time=0",
         `unix://${socket}`,
-      ], { stdio: "ignore" });
+      ], { stdio: "ignore", env: { ...process.env, CONTAINERS_CONF: settings } });
       await until(() => existsSync(socket), "Podman's socket");
     },
     async make(count) {
@@ -112,6 +116,7 @@ t.test("each action of Podman is in the trail once, over kills of the agent and 
   await engine.start();
   const made: string[] = [];
   let agent = startCairn(["run", "--config", config]);
+  t.teardown(() => agent.kill("SIGKILL"));
   await agent.said(/Connected/);
   for (const round of [0, 1]) {
     made.push(...await engine.make(30));
