@@ -13,4 +13,5 @@ export * from "./format.ts";
 export * from "./intake.ts";
 export * from "./json.ts";
 export * from "./option.ts";
+export * from "./self-audit.ts";
 export * from "./service.ts";
