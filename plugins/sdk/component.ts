@@ -108,6 +108,11 @@ export interface ComponentContext {
   /** Milliseconds since the epoch. */
   readonly clock: () => number;
   readonly state: StateStore;
+  /**
+   * A folder of this component's own in data_dir, for what is more than `state` should hold. It is
+   * there when the component has made it (mode 0700), and survives restarts.
+   */
+  readonly directory: string;
   readonly agent: AgentIdentity;
   readonly runtime: Runtime;
   /** True under `--once`: a source without a stored position is read from its beginning. */

@@ -6,6 +6,7 @@ import type { ComponentContext, Exporter, Extension, Processor, Receiver } from 
 import type { CheckContext, Finding } from "./finding.ts";
 import type { Format } from "./format.ts";
 import type { Intake } from "./intake.ts";
+import type { VerifyOptions, VerifyReport } from "./verify.ts";
 
 /**
  * The version of this contract, as semver has it. Plugins from outside record the one they were
@@ -98,6 +99,12 @@ export interface ExporterFactory<Schema extends z.ZodType = z.ZodType>
     readonly maxBytes?: number;
     readonly maxAgeMs?: number;
   };
+  /**
+   * Checks what an exporter of this type has written, without the agent and without changing
+   * anything; for `cairn verify`. `place` is a folder or `s3://bucket/prefix`; undefined where what
+   * lies there is not of this type. Rejects where the place cannot be read.
+   */
+  verify?(place: string, options: VerifyOptions): Promise<VerifyReport | undefined>;
 }
 
 /** Makes extensions. */

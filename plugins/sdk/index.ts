@@ -15,3 +15,4 @@ export * from "./json.ts";
 export * from "./option.ts";
 export * from "./self-audit.ts";
 export * from "./service.ts";
+export * from "./verify.ts";

@@ -80,8 +80,9 @@ export class ComponentSet {
     const stateId = pipeline === undefined ? id : `${pipeline}/${id}`;
     const state = await openStateStore(dataDir.state(kind, stateId), log);
     const ignored = new IgnoredCounts();
+    const directory = dataDir.component(kind, stateId);
     const context = this.#context(kind, id, ignored);
-    const component = guard(label, () => create({ ...context, log, state }));
+    const component = guard(label, () => create({ ...context, log, state, directory }));
     const about = pipeline === undefined ? { kind, id } : { kind, id, pipeline };
     const host = new ComponentHost(about, {
       services: this.#services,
@@ -159,7 +160,7 @@ export class ComponentSet {
     kind: string,
     id: string,
     counts: IgnoredCounts,
-  ): Omit<ComponentContext, "log" | "state"> {
+  ): Omit<ComponentContext, "log" | "state" | "directory"> {
     const { identity, clock, runtime, once, meter } = this.#options;
     const ignored = counts.add.bind(counts);
     return {

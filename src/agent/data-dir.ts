@@ -24,6 +24,8 @@ export interface DataDir {
   deadLetters(pipeline: string): string;
   /** File of a component's state. */
   state(kind: string, id: string): string;
+  /** Folder of a component's own; there where it has made one. */
+  component(kind: string, id: string): string;
   /** Where a running agent answers. */
   readonly socket: string;
 }
@@ -36,6 +38,7 @@ export function dataDirAt(path: string): DataDir {
     deadLetters: (pipeline) => join(path, "dead-letters", pipeline),
     // A receiver and an exporter may share an id; an id may hold a slash.
     state: (kind, id) => join(path, "state", `${kind}.${encodeURIComponent(id)}.json`),
+    component: (kind, id) => join(path, "components", `${kind}.${encodeURIComponent(id)}`),
     socket: socketPath(path),
   };
 }

@@ -2,6 +2,9 @@
 // memory and nobody to log to.
 
 import { metrics, trace } from "@opentelemetry/api";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import type {
   AgentIdentity,
   ComponentContext,
@@ -63,6 +66,7 @@ function context(id: string, options: ProcessorOptions): ComponentContext {
     meter: metrics.getMeter("cairn"),
     tracer: trace.getTracer("cairn"),
     once: true,
+    directory: join(tmpdir(), `cairn-test-${process.pid}-${encodeURIComponent(id)}`),
     state: {
       get: (key) => state.get(key),
       set(key, value) {

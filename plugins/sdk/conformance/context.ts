@@ -2,6 +2,8 @@
 // host that remembers what was reported.
 
 import { createNoopMeter, trace } from "@opentelemetry/api";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { gzip } from "node:zlib";
@@ -62,6 +64,8 @@ export function testContext(members: Partial<ComponentContext> = {}): TestContex
     tracer: trace.getTracer("test"),
     clock: Date.now,
     state: memoryState(),
+    // Nobody has made it, and only who uses it makes it: a test of those names one it removes.
+    directory: join(tmpdir(), `cairn-component-${process.pid}-${performance.now()}`),
     agent: testAgent,
     runtime: testRuntime,
     once: false,
