@@ -47,8 +47,8 @@ export interface VerifyOptions {
 
 /** What was looked at. The place is as it was written where no problem was told. */
 export interface VerifyReport {
-  /** What it is, and how much: `{ "digest files": 24, "log files": 60 }`. */
-  readonly counts: Readonly<Record<string, number>>;
+  /** How much of what: `{ "digest files": { checked: 24, invalid: 0 } }`. */
+  readonly counts: Readonly<Record<string, { readonly checked: number; readonly invalid: number }>>;
   /** What the answer does not cover, and what would. */
   readonly notes: readonly string[];
 }
