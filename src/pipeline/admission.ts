@@ -2,12 +2,12 @@
 // through the processors and handed to the queue, in the order the calls were made. Several batches
 // may be on their way to the disk at once, up to a number of bytes. Intakes stand before it.
 
-import type { AgentIdentity, IntakeOptions, Position, Processor } from "../../plugins/sdk/index.ts";
+import type { IntakeOptions, Position } from "../../plugins/sdk/index.ts";
 import type { Append, Counts, Queue } from "../queue/queue.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { DedupeWindow } from "./dedupe.ts";
 import type { Draft, Drafts, Rejected } from "./draft.ts";
-import { runProcessors } from "./process.ts";
+import type { ProcessorStage } from "./stage.ts";
 
 /** What admission works with. */
 export interface AdmissionParts {
@@ -16,8 +16,7 @@ export interface AdmissionParts {
   readonly queue: Pick<Queue, "append">;
   readonly deadLetters: Pick<DeadLetters, "add">;
   readonly window: DedupeWindow;
-  readonly processors: readonly Processor[];
-  readonly agent: AgentIdentity;
+  readonly stage: ProcessorStage;
   readonly clock: () => number;
   /** Called when a batch that is not the agent's own has become durable. */
   readonly afterBatch: () => void;
@@ -122,8 +121,8 @@ export class Admission {
     applicant: Applicant,
     { position, signal }: IntakeOptions,
   ): Promise<{ readonly landed: Promise<void> }> {
-    const processors = applicant.unprocessed ? [] : this.#parts.processors;
-    const { drafts, rejected } = applicant.draft(processors.length > 0);
+    const isProcessed = !applicant.unprocessed && !this.#parts.stage.isEmpty;
+    const { drafts, rejected } = applicant.draft(isProcessed);
     const fresh = await this.#unknown(drafts);
     const batch: Outgoing = {
       receiver: applicant.holder ?? applicant.receiver,
@@ -140,7 +139,7 @@ export class Admission {
     };
     try {
       let refused = rejected;
-      if (processors.length > 0 && fresh.length > 0) {
+      if (isProcessed && fresh.length > 0) {
         refused = [...rejected, ...await this.#reshape(batch)];
       }
       if (refused.length > 0) await this.#setAside(refused, applicant.receiver);
@@ -153,9 +152,8 @@ export class Admission {
 
   /** Runs the batch through the processors; answers with what they could not take. */
   async #reshape(batch: Outgoing): Promise<readonly Rejected[]> {
-    const { processors, agent } = this.#parts;
     const given = batch.entries;
-    const processed = await runProcessors(processors, given, agent);
+    const processed = await this.#parts.stage.run(given);
     const before = new Set(given);
     const changed = processed.drafts.filter((draft) => !before.has(draft));
     // What a repeat looked like after the processors is all that is left of it after a restart.

@@ -1,7 +1,6 @@
 // A pipeline: its door, its queue, one delivery for each exporter, its dead letters, and the books
 // that add them up. Opened, started and stopped by the agent.
 
-import { basename } from "node:path";
 import type {
   AgentIdentity,
   AuditEvent,
@@ -11,7 +10,7 @@ import type {
   Processor,
 } from "../../plugins/sdk/index.ts";
 import type { Files } from "../queue/files.ts";
-import { type Counts, Queue, type QueueOptions, type QueueStats } from "../queue/queue.ts";
+import { type Counts, Queue, type QueueStats } from "../queue/queue.ts";
 import type { RecoveryReport } from "../queue/recover.ts";
 import { Admission } from "./admission.ts";
 import { DeadLetters, type LetterCounts } from "./dead-letters.ts";
@@ -20,9 +19,11 @@ import { type DeliverOptions, Delivery, type DeliveryStatus } from "./deliver.ts
 import { fromEvents, messageOf } from "./draft.ts";
 import { createIntake } from "./intake.ts";
 import { OwnEvents } from "./own-events.ts";
+import { queueOptions } from "./queue-options.ts";
 import { QueueWatch } from "./queue-watch.ts";
 import type { Run } from "./removed-letters.ts";
 import { replay, type Replayed, type ReplayOrder } from "./replay.ts";
+import { ProcessorStage } from "./stage.ts";
 
 /** What a pipeline is opened with. */
 export interface PipelineOptions {
@@ -73,7 +74,6 @@ export interface PipelineStatus {
 }
 
 const DEDUPE_ENTRIES_MAX = 65_536;
-const SEGMENT_BYTES_MAX = 64 * 1024 * 1024;
 
 /** One pipeline. */
 export class Pipeline {
@@ -84,6 +84,7 @@ export class Pipeline {
   readonly #deadLetters: DeadLetters;
   readonly #admission: Admission;
   readonly #ownEvents: OwnEvents;
+  readonly #stage: ProcessorStage;
   readonly #deliveries = new Map<string, Delivery>();
   #stopped: Promise<void> | undefined;
 
@@ -102,13 +103,13 @@ export class Pipeline {
     this.#watch = watch;
     this.#deadLetters = deadLetters;
     this.#ownEvents = ownEvents;
+    this.#stage = new ProcessorStage(processors, agent);
     this.#admission = new Admission({
       name,
       queue,
       deadLetters,
       window,
-      processors,
-      agent,
+      stage: this.#stage,
       clock,
       afterBatch: () => ownEvents.flush(),
     });
@@ -159,13 +160,39 @@ export class Pipeline {
     );
   }
 
-  /** Begins to deliver. Exporters that are no longer configured hold nothing back from now on. */
+  /** Ends delivery to an exporter, at the latest at the deadline; its place in the queue stays. */
+  async removeExporter(id: string, deadline: AbortSignal): Promise<void> {
+    await this.#deliveries.get(id)?.stop(deadline);
+    this.#deliveries.delete(id);
+    // An export that was given up may still read its batch: what comes next has other memory.
+    await this.#queue.releaseCursor(id);
+  }
+
+  /**
+   * Begins to deliver to the exporters that were added. Those that are no longer there hold nothing
+   * back from now on: what they have not had is let go.
+   */
   start(): void {
     this.#queue.retainCursors([...this.#deliveries.keys()]).catch((error: unknown) => {
       const reason = messageOf(error);
       this.#options.log.warn("Cannot remove the cursors of removed exporters", { reason });
     });
     for (const delivery of this.#deliveries.values()) delivery.start();
+  }
+
+  /** Other limits of its queue from now on; those of the dead letters stay. */
+  limit(queue: PipelineOptions["queue"]): void {
+    this.#queue.limit(queue);
+  }
+
+  /** The processors, for whoever exchanges them. */
+  get stage(): Pick<ProcessorStage, "pause" | "resume"> {
+    return this.#stage;
+  }
+
+  /** Stores an event of the agent's own, past the processors; resolves when it is durable. */
+  record(event: AuditEvent, signal?: AbortSignal): Promise<void> {
+    return this.#storeOwn([event], signal);
   }
 
   /** The dead letters, for whoever lists them. */
@@ -236,38 +263,9 @@ export class Pipeline {
     await this.#deadLetters.close();
   }
 
-  #storeOwn(events: readonly AuditEvent[]): Promise<void> {
+  #storeOwn(events: readonly AuditEvent[], signal?: AbortSignal): Promise<void> {
     const draft = () => fromEvents(events, "cairn", this.#options.agent, false);
-    return this.#admission.admit({ receiver: "cairn", draft, unprocessed: true });
+    const options = signal === undefined ? {} : { signal };
+    return this.#admission.admit({ receiver: "cairn", draft, unprocessed: true }, options);
   }
-}
-
-/** The queue's options; what befalls it becomes events of the agent's own. */
-function queueOptions(
-  options: PipelineOptions,
-  ownEvents: OwnEvents,
-  watch: QueueWatch,
-): QueueOptions {
-  const { name, directory, queue, clock, log, files } = options;
-  const { segmentBytesMax = SEGMENT_BYTES_MAX, ...limits } = queue;
-  return {
-    directory,
-    segmentBytesMax,
-    ...limits,
-    clock,
-    ...(files === undefined ? {} : { files }),
-    onDrop: ({ first, last, count, reason, exporters }) => {
-      if (count === 0) return;
-      log.error("Records dropped before they were delivered", { pipeline: name, count, reason });
-      const facts = { first, last, count, reason, exporters: [...exporters] };
-      ownEvents.add("DropRecords", `${first}-${last}`, facts);
-    },
-    onState: (state) => watch.changed(state),
-    onQuarantine: (found) => {
-      const { offset, bytes, lost } = found;
-      const facts = { segment: basename(found.segment), offset, bytes, lost };
-      log.error("Damaged bytes stepped over", { pipeline: name, ...facts });
-      ownEvents.add("QuarantineFrame", `${facts.segment}@${offset}`, facts);
-    },
-  };
 }

@@ -12,6 +12,7 @@ import { Admission } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import { DedupeWindow } from "./dedupe.ts";
 import { createIntake } from "./intake.ts";
+import { ProcessorStage } from "./stage.ts";
 
 /** What is rehearsed. */
 export interface RehearsalOptions {
@@ -55,8 +56,7 @@ export class Rehearsal {
       queue,
       deadLetters,
       window,
-      processors,
-      agent,
+      stage: new ProcessorStage(processors, agent),
       clock,
       afterBatch: () => {},
     });

@@ -111,6 +111,16 @@ export class CursorFolder {
     return [...new Set([...this.#found.keys(), ...this.#open.keys()])];
   }
 
+  /** Closes a cursor, which keeps its place; what it has read is nobody else's from now on. */
+  async release(name: string): Promise<void> {
+    const open = await this.#open.get(name);
+    const found = this.#found.get(name);
+    if (open === undefined || found === undefined) return;
+    await open.close();
+    this.#found.set(name, { ...found, state: open.state() });
+    this.#open.delete(name);
+  }
+
   /** Removes a cursor, its files included. */
   async remove(name: string): Promise<void> {
     const open = await this.#open.get(name);

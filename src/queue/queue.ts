@@ -64,7 +64,7 @@ import { openFolder, readEnd, RETRY_MS } from "./open.ts";
 import type { Parts, QueueOptions } from "./open.ts";
 import { RecordReader } from "./record-reader.ts";
 import type { RecoveryReport } from "./recover.ts";
-import { Retention } from "./retention.ts";
+import { type Limits, Retention } from "./retention.ts";
 import { Writer } from "./writer.ts";
 
 export type { Append, Counts, Entry } from "./append.ts";
@@ -76,6 +76,12 @@ export type { RecoveryReport } from "./recover.ts";
 export { QueueLockedError } from "./lock.ts";
 export { QueueVersionError } from "./segment.ts";
 export { QueueWriteError } from "./write-error.ts";
+
+/** The options that can change while it is open. */
+export type QueueLimits = Pick<
+  QueueOptions,
+  "bytesMax" | "ageMsMax" | "freeDiskBytesMin" | "overflow"
+>;
 
 /** How the queue is doing. */
 export interface QueueStats extends QueueState {
@@ -105,7 +111,7 @@ export class Queue {
   readonly #writer: Writer;
   readonly #cursors: CursorFolder;
   readonly #end: Checkpoint;
-  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(options: QueueOptions, parts: Parts) {
@@ -114,18 +120,12 @@ export class Queue {
     this.#unlock = parts.unlock;
     this.#state = state;
     this.#end = parts.end;
-    const bytesMax = options.bytesMax ?? BYTES_MAX;
-    const ageMsMax = options.ageMsMax ?? Number.POSITIVE_INFINITY;
+    const limits = limitsOf(options);
     const condition = this.#condition = new Condition((state) => options.onState?.(state));
     this.#retention = new Retention(parts.segments, {
       files,
       directory,
-      limits: {
-        bytesMax,
-        ageMsMax,
-        freeDiskBytesMin: options.freeDiskBytesMin ?? 0,
-        overflow: options.overflow ?? "block",
-      },
+      limits,
       clock: options.clock,
       condition,
       onDrop: (dropped) => options.onDrop?.(dropped),
@@ -141,15 +141,13 @@ export class Queue {
       files,
       directory,
       clock: options.clock,
-      segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, bytesMax / 8),
+      segmentBytesMax: Math.min(options.segmentBytesMax ?? SEGMENT_BYTES_MAX, limits.bytesMax / 8),
       retryMs: options.retryMs ?? RETRY_MS,
       retention: this.#retention,
       condition,
       onCommit: () => this.#cursors.grew(),
     });
-    if (!Number.isFinite(ageMsMax)) return;
-    this.#timer = setInterval(() => this.#writer.expire(), EXPIRE_MS);
-    if (typeof this.#timer === "object") this.#timer.unref();
+    this.#watchAge(limits);
   }
 
   /**
@@ -214,6 +212,19 @@ export class Queue {
     return this.#cursors.cursor(name);
   }
 
+  /** Closes a cursor that keeps its place: asked for again, it is a new one with memory of its own. */
+  releaseCursor(name: string): Promise<void> {
+    return this.#cursors.release(name);
+  }
+
+  /** Other limits from now on; appends that wait for room are looked at again. */
+  limit(limits: QueueLimits): void {
+    const all = limitsOf(limits);
+    this.#retention.limit(all);
+    this.#watchAge(all);
+    this.#writer.wake();
+  }
+
   /** Names of all cursors, used in this run or not. */
   cursors(): readonly string[] {
     return this.#cursors.names();
@@ -254,6 +265,13 @@ export class Queue {
     await this.#unlock();
   }
 
+  #watchAge({ ageMsMax }: Limits): void {
+    clearInterval(this.#timer);
+    if (!Number.isFinite(ageMsMax)) return;
+    this.#timer = setInterval(() => this.#writer.expire(), EXPIRE_MS);
+    if (typeof this.#timer === "object") this.#timer.unref();
+  }
+
   async #readRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
     const reader = new RecordReader(this.#cursors.source);
     const end = this.#state.next;
@@ -267,6 +285,15 @@ export class Queue {
       await reader.close();
     }
   }
+}
+
+function limitsOf(limits: QueueLimits): Limits {
+  return {
+    bytesMax: limits.bytesMax ?? BYTES_MAX,
+    ageMsMax: limits.ageMsMax ?? Number.POSITIVE_INFINITY,
+    freeDiskBytesMin: limits.freeDiskBytesMin ?? 0,
+    overflow: limits.overflow ?? "block",
+  };
 }
 
 // Read in blocks, so that a long window does not hold all its records in memory.

@@ -49,6 +49,7 @@ export class Retention {
   /** Each cursor's position. */
   readonly positions = new Map<string, number>();
   readonly #options: RetentionOptions;
+  #limits: Limits;
   #bytes: number;
   #uncheckedBytes = Number.POSITIVE_INFINITY;
   #removing: Promise<void> = Promise.resolve();
@@ -56,12 +57,19 @@ export class Retention {
   constructor(segments: readonly Segment[], options: RetentionOptions) {
     this.segments = [...segments];
     this.#options = options;
+    this.#limits = options.limits;
     this.#bytes = segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
   /** Bytes of all segments. */
   get bytes(): number {
     return this.#bytes;
+  }
+
+  /** Other limits from now on; the writer is to be woken. */
+  limit(limits: Limits): void {
+    this.#limits = limits;
+    this.#uncheckedBytes = Number.POSITIVE_INFINITY;
   }
 
   /** The segment written to, or the last one written to. */
@@ -97,7 +105,7 @@ export class Retention {
 
   /** Removes the segments whose newest record is older than the limit. Never rejects. */
   async expire(): Promise<void> {
-    const oldest = this.#options.clock() - this.#options.limits.ageMsMax;
+    const oldest = this.#options.clock() - this.#limits.ageMsMax;
     const last = this.last;
     if (last !== undefined && last.at < oldest && last.bytes > last.start) {
       try {
@@ -130,7 +138,7 @@ export class Retention {
 
   /** Frees one segment for a commit, as far as the policy and the cursors allow. */
   async free(reason: DropReason): Promise<"ok" | "wait" | "full"> {
-    const { overflow } = this.#options.limits;
+    const { overflow } = this.#limits;
     if (this.segments.length > 1) {
       if (overflow === "block") return "wait";
       return await this.#removeOldest(reason) ? "ok" : "wait";
@@ -145,7 +153,7 @@ export class Retention {
   }
 
   async #over(bytes: number): Promise<DropReason | undefined> {
-    const { limits } = this.#options;
+    const limits = this.#limits;
     if (this.#bytes + bytes > limits.bytesMax) return "max_bytes";
     if (limits.freeDiskBytesMin === 0 || this.#uncheckedBytes + bytes < FREE_CHECK_BYTES) {
       return undefined;
@@ -171,7 +179,8 @@ export class Retention {
   }
 
   #shortage(reason: DropReason): string {
-    const { directory, limits } = this.#options;
+    const { directory } = this.#options;
+    const limits = this.#limits;
     return reason === "max_bytes"
       ? `Queue "${directory}" is full: max_bytes is ${limits.bytesMax}, its exporters lag behind`
       : `Disk of queue "${directory}" is full: min_free_disk is ${limits.freeDiskBytesMin}`;
