@@ -12,7 +12,16 @@ import {
 } from "../../plugins/sdk/cloudtrail/selectors.ts";
 import { check } from "./check.ts";
 import { BATCH_DEFAULTS, COMPONENT_ID, exporterOptions } from "./document.ts";
-import { type ConfigNode, emptyMap, isBlank, type MapNode, merge, only, without } from "./node.ts";
+import {
+  type ConfigNode,
+  digestOf,
+  emptyMap,
+  isBlank,
+  type MapNode,
+  merge,
+  only,
+  without,
+} from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
 import type { Factories, Section } from "./resolve.ts";
 import type { ResolvedComponent, ResolvedConfig, ResolvedExporter } from "./resolved.ts";
@@ -123,7 +132,8 @@ class ComponentResolver {
   plain<F extends ComponentFactory>(factory: F, entry: Entry): ResolvedComponent<F> | undefined {
     const checked = check(factory.config, entry);
     this.#problems.push(...checked.problems);
-    return checked.ok ? { id: entry.id, factory, config: checked.value } : undefined;
+    if (!checked.ok) return undefined;
+    return { id: entry.id, factory, config: checked.value, digest: digestOf(entry.node) };
   }
 
   async receiver(factory: Factory<"receiver">, entry: Entry) {
@@ -170,6 +180,7 @@ class ComponentResolver {
       id: entry.id,
       factory,
       config: own.value,
+      digest: digestOf(entry.node),
       selectors: compileSelectors(common.value),
       batch: {
         maxRecords: batch.max_records ?? defaults.maxRecords,

@@ -1,6 +1,7 @@
 // The configuration as a tree in which every value knows where it was written. `load.ts` makes it
 // out of YAML; `check.ts` reads it with a schema.
 
+import { hash } from "node:crypto";
 import type { Place } from "./problem.ts";
 
 /** A scalar value of YAML. */
@@ -91,6 +92,11 @@ export function toValue(node: ConfigNode): unknown {
     Object.defineProperty(value, key, { ...descriptor, value: toValue(entry.node) });
   }
   return value;
+}
+
+/** A text that is equal where two trees mean the same, secrets included, and tells nothing of them. */
+export function digestOf(node: ConfigNode | undefined): string {
+  return hash("sha256", JSON.stringify(node === undefined ? null : toValue(node)) ?? "");
 }
 
 /**
