@@ -1,7 +1,6 @@
 // The agent: owns every lifecycle. Starts from the far end of the flow to its beginning, so that
 // nothing arrives before there is somewhere to put it, and stops in the other direction.
 
-import { createNoopMeter } from "@opentelemetry/api";
 import process from "node:process";
 import {
   type AgentIdentity,
@@ -15,26 +14,26 @@ import {
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
 import { fanOut } from "../pipeline/intake.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
+import { Taps } from "../pipeline/taps.ts";
 import { realFiles } from "../queue/files.ts";
 import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
-import type { Metrics } from "../telemetry/metrics.ts";
+import { Telemetry } from "../telemetry/telemetry.ts";
 import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
+import { secretsOf } from "./config-secrets.ts";
 import { type ControlServer, openControl } from "./control.ts";
 import { countIntake } from "./counted-intake.ts";
 import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
 import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import { drain, type Drained } from "./drain.ts";
+import { inspectionRoutes } from "./inspection.ts";
 import type { AgentStatus } from "./status.ts";
 
 export type { Drained } from "./drain.ts";
 
 // Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
 const DEDUPE_ENTRIES_MAX = 65_536;
-
-// What components record with where nobody asked for metrics.
-const NO_METER = createNoopMeter();
 
 // What a start under way gets to reach its next step before the agent is stopped around it.
 const START_GRACE_MS = 2000;
@@ -83,8 +82,9 @@ class ConfiguredAgent implements Agent {
   readonly #processors: Processor[] = [];
   readonly #receivers = new Map<string, Receiver>();
   readonly #startedAt: number;
+  readonly #telemetry: Telemetry;
+  readonly #taps: Taps;
   #control: ControlServer | undefined;
-  #metrics: Metrics | undefined;
   #state: AgentStatus["state"] = "starting";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
@@ -96,18 +96,24 @@ class ConfiguredAgent implements Agent {
     this.#startedAt = this.#clock();
     this.#identity = { ...config.agent, version: options.version };
     this.#dataDir = dataDirAt(config.dataDir);
+    const { version, logs } = options;
+    const status = () => this.status();
+    const { host } = this.#identity;
+    this.#telemetry = new Telemetry({ config, version, host, logs, status, clock: this.#clock });
+    this.#taps = new Taps(this.#clock, () => secretsOf(this.#config));
     const shared: ComponentSetOptions = {
       identity: this.#identity,
       dataDir: this.#dataDir,
       formats: config.formats,
-      logs: options.logs,
+      logs,
       clock: this.#clock,
       runtime: options.runtime,
       once: options.once ?? false,
-      meter: (component) => this.#metrics?.meter(component) ?? NO_METER,
+      meter: (component) => this.#telemetry.meter(component),
+      tracer: (component) => this.#telemetry.someTracer(component),
     };
     this.#components = new ComponentSet(shared);
-    this.#components.provide(agentStatusService, { status: () => this.status() });
+    this.#components.provide(agentStatusService, { status });
   }
 
   async start(): Promise<void> {
@@ -147,7 +153,7 @@ class ConfiguredAgent implements Agent {
     const steps = [
       () => prepareDataDir(this.#dataDir),
       () => this.#startControl(),
-      () => this.#startMetrics(),
+      () => this.#telemetry.start(),
       () => this.#startExtensions(),
       () => this.#openPipelines(),
       () => this.#startExporters(),
@@ -167,20 +173,15 @@ class ConfiguredAgent implements Agent {
       agent: this.#identity,
       pipelines: () => this.#pipelines,
     });
-    const routes = { "GET /status": () => this.status(), ...deskRoutes(desk) };
-    const log = this.#options.logs.of("agent");
+    const { logs } = this.#options;
+    const inspected = { taps: this.#taps, telemetry: this.#telemetry, logs };
+    const routes = {
+      "GET /status": () => this.status(),
+      ...deskRoutes(desk),
+      ...inspectionRoutes({ ...inspected, secrets: () => secretsOf(this.#config) }),
+    };
+    const log = logs.of("agent");
     this.#control = await openControl(this.#dataDir.socket, routes, log);
-  }
-
-  async #startMetrics(): Promise<void> {
-    const { metrics: config } = this.#config;
-    if (config === undefined) return;
-    const { Metrics } = await import("../telemetry/metrics.ts");
-    const { version, host } = this.#identity;
-    const log = this.#options.logs.of("metrics");
-    const status = () => this.status();
-    this.#metrics = new Metrics({ config, version, host, status, log, clock: this.#clock });
-    await this.#metrics.start();
   }
 
   async #startExtensions(): Promise<void> {
@@ -208,6 +209,8 @@ class ConfiguredAgent implements Agent {
           agent: this.#identity,
           clock: this.#clock,
           log: this.#options.logs.of(pipeline.name),
+          tracer: this.#telemetry.tracer(`pipeline/${pipeline.name}`),
+          taps: this.#taps,
           dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
           processors,
           files: { ...realFiles, ...this.#options.runtime.files },
@@ -285,7 +288,8 @@ class ConfiguredAgent implements Agent {
     await Promise.all(this.#pipelines.map((pipeline) => this.#stopPipeline(pipeline, deadline)));
     await stop(this.#exporters);
     await stop(this.#extensions);
-    await this.#metrics?.stop(deadline);
+    this.#taps.close();
+    await this.#telemetry.stop(deadline);
     await this.#control?.close();
   }
 

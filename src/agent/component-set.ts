@@ -1,7 +1,7 @@
 // The components of an agent: makes them out of their factories, starts them one by one and stops
 // them again, whatever they do.
 
-import { type Meter, trace } from "@opentelemetry/api";
+import type { Meter, Tracer } from "@opentelemetry/api";
 import type {
   AgentIdentity,
   Component,
@@ -36,6 +36,8 @@ export interface ComponentSetOptions {
   /** What a component records with; asked when one is made, with its kind and id. */
   readonly meter: (component: string) => Meter;
 }
+  /** What a component begins spans with, likewise. */
+  readonly tracer: (component: string) => Tracer;
 
 /** What differs between kinds. */
 export interface MakeOptions {
@@ -161,13 +163,13 @@ export class ComponentSet {
     id: string,
     counts: IgnoredCounts,
   ): Omit<ComponentContext, "log" | "state" | "directory"> {
-    const { identity, clock, runtime, once, meter } = this.#options;
+    const { identity, clock, runtime, once, meter, tracer } = this.#options;
     const ignored = counts.add.bind(counts);
     return {
       id,
       ignored,
       meter: meter(`${kind}/${id}`),
-      tracer: trace.getTracer("cairn"),
+      tracer: tracer(`${kind}/${id}`),
       clock,
       agent: identity,
       runtime,

@@ -2,6 +2,7 @@
 
 import { chmod, unlink } from "node:fs/promises";
 import { Buffer } from "node:buffer";
+import { once } from "node:events";
 import {
   createServer,
   type IncomingMessage,
@@ -23,7 +24,8 @@ const ANSWER_BYTES_MAX = 64 * 1024 * 1024;
 
 /**
  * What can be asked: a method, a path, and what it answers. `POST` carries a JSON value; `asking`
- * aborts when nobody waits for the answer any more. What a route throws is told to who asked.
+ * aborts when nobody waits for the answer any more. What a route throws is told to who asked. An
+ * iterable is answered text by text, as far as the asker reads.
  */
 export type ControlRoutes = Readonly<
   Record<
@@ -122,12 +124,33 @@ async function answerTo(
   answer.once("close", () => asking.abort(new Error("Nobody waits for the answer")));
   try {
     const value = incoming.method === "POST" ? await readQuestion(incoming) : undefined;
-    reply(200, await route(value, asking.signal) ?? null);
+    const result = await route(value, asking.signal) ?? null;
+    if (isIterable(result)) await stream(result, answer, asking.signal);
+    else reply(200, result);
   } catch (error) {
     const code = (error as { code?: unknown } | null)?.code;
     const text = error instanceof Error ? error.message : String(error);
     reply(500, { error: text, ...(typeof code === "string" ? { code } : {}) });
   }
+}
+
+function isIterable(result: unknown): result is AsyncIterable<string> {
+  return typeof result === "object" && result !== null && Symbol.asyncIterator in result;
+}
+
+async function stream(
+  texts: AsyncIterable<string>,
+  answer: ServerResponse,
+  asking: AbortSignal,
+): Promise<void> {
+  answer.writeHead(200, { "content-type": "application/x-ndjson" });
+  // At once: who asked knows from it that the agent does as it was asked.
+  answer.flushHeaders();
+  for await (const text of texts) {
+    if (answer.write(text) || asking.aborted) continue;
+    await once(answer, "drain", { signal: asking }).catch(() => undefined);
+  }
+  answer.end();
 }
 
 async function readQuestion(incoming: IncomingMessage): Promise<unknown> {
@@ -177,6 +200,40 @@ export function askControl(path: string, route: string, question: Question = {})
   });
 }
 
+/**
+ * Asks for what comes piece by piece, and gives it line by line until the agent ends it or `signal`
+ * aborts. Throws as askControl does, and where the agent goes away meanwhile.
+ */
+export async function* followControl(
+  path: string,
+  route: string,
+  value: unknown,
+  signal: AbortSignal,
+): AsyncGenerator<string> {
+  const options = { socketPath: path, path: route, agent: false, method: "POST" };
+  const asking = request(options);
+  const close = () => asking.destroy();
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    asking.end(JSON.stringify(value));
+    const [answer] = await once(asking, "response") as [IncomingMessage];
+    let rest = "";
+    for await (const chunk of answer.setEncoding("utf8") as AsyncIterable<string>) {
+      const lines = (rest + chunk).split("\n");
+      rest = lines.pop()!;
+      if (rest.length > ANSWER_BYTES_MAX) throw new Error("the answer is too long");
+      if (answer.statusCode === 200) yield* lines;
+    }
+    if (answer.statusCode !== 200) throw refusal(JSON.parse(rest || "null"), answer.statusCode);
+  } catch (error) {
+    if (signal.aborted) return;
+    throw error instanceof ControlError ? error : explain(error as NodeJS.ErrnoException, path);
+  } finally {
+    signal.removeEventListener("abort", close);
+    asking.destroy();
+  }
+}
+
 function refusal(content: unknown, status: number | undefined): ControlError {
   const { error, code } = (content ?? {}) as { error?: unknown; code?: unknown };
   if (status === 404) {
@@ -190,6 +247,9 @@ function refusal(content: unknown, status: number | undefined): ControlError {
 }
 
 function explain(error: NodeJS.ErrnoException, path: string): Error {
+  if (error.code === "ECONNRESET") {
+    return new AgentNotRunningError(`The agent behind "${path}" has ended`, { cause: error });
+  }
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED") {
     return new AgentNotRunningError(`No agent is running behind "${path}"`, { cause: error });
   }

@@ -4,7 +4,7 @@
 import { z } from "zod";
 import { endpoint } from "../../plugins/sdk/endpoint.ts";
 import { duration, size } from "../../plugins/sdk/index.ts";
-import { secret } from "../../plugins/sdk/secret.ts";
+import { otlpTargetOptions } from "../../plugins/sdk/otlp/sender.ts";
 import { advancedEventSelectors, eventSelectors } from "../../plugins/sdk/cloudtrail/selectors.ts";
 
 /** `type` or `type/name`. No dots: `--set` separates keys with them. */
@@ -61,10 +61,7 @@ const metricsOptions = z.strictObject({
     "Where Prometheus text is served at /metrics, such as 127.0.0.1:8888; nowhere if unset",
   ),
   otlp: z.strictObject({
-    endpoint: z.url({ protocol: /^https?$/, error: "Expected a URL such as http://127.0.0.1:4318" })
-      .refine((url) => !url.includes("@"), "Credentials belong into headers")
-      .describe("Base address of the receiver; /v1/metrics is added")
-      .meta({ examples: ["http://127.0.0.1:4318"] }),
+    ...otlpTargetOptions,
     interval: duration.prefault("1m").refine((ms) => ms >= 100, "Expected at least 100ms")
       .describe("How often"),
     headers: z.record(
@@ -95,8 +92,15 @@ export const serviceOptions = z.strictObject({
 
 /** Options of every exporter, handled by the host. */
 export const exporterOptions = z.strictObject({
+      otlp: z.strictObject(otlpTargetOptions).optional()
+        .describe("Sends each line over OTLP as well"),
   event_selectors: eventSelectors.optional()
     .describe("Basic event selectors, as `aws cloudtrail get-event-selectors` prints them"),
+    traces: z.strictObject({
+      sample_ratio: z.number().min(0).max(1).default(1).describe("Share of traces that are kept"),
+      otlp: z.strictObject(otlpTargetOptions).optional()
+        .describe("Sends spans over OTLP: one for each export; none without it"),
+    }).prefault({}).describe("How long each export took, and how it ended"),
   advanced_event_selectors: advancedEventSelectors.optional()
     .describe("Advanced event selectors, as AWS spells them; not beside event_selectors"),
   batch: z.strictObject({

@@ -89,8 +89,10 @@ export async function resolve(
     formats: components.formats,
     pipelines: Object.entries(service.value.pipelines).map(pipeline),
     stopTimeoutMs: service.value.stop_timeout,
-    ...metrics(service.value.telemetry.metrics),
-    logs: service.value.telemetry.logs,
+    selfAudit: service.value.self_audit,
+    ...watch(service.value.reload),
+    fixed: fixedOptions(agent.value, defaults, sections.service.node),
+    ...telemetry(service.value.telemetry),
     ...(known !== factories && { factories: known }),
   };
   return { config, factories: known, problems: [], warnings: sortProblems(warnings) };
@@ -107,14 +109,36 @@ async function extend(
   return extended.problems.length > 0 ? undefined : extended.factories;
 }
 
-function metrics(
-  { endpoint, otlp }: Service["telemetry"]["metrics"],
-): Pick<ResolvedConfig, "metrics"> {
-  if (endpoint === undefined && otlp === undefined) return {};
-  const push = otlp === undefined
-    ? {}
-    : { otlp: { endpoint: otlp.endpoint, intervalMs: otlp.interval, headers: otlp.headers } };
-  return { metrics: { ...(endpoint !== undefined && { endpoint }), ...push } };
+function watch({ watch, interval }: Service["reload"]): Pick<ResolvedConfig, "watch"> {
+  return watch ? { watch: { intervalMs: interval } } : {};
+}
+
+/** What components were made with, and what is set up once for the whole process. */
+function fixedOptions(
+  agent: z.output<typeof agentOptions>,
+  defaults: ResolveDefaults,
+  service: MapNode,
+): Readonly<Record<string, string>> {
+  const given: Readonly<Record<string, unknown>> = {
+    ...agent,
+    data_dir: resolvePath(agent.data_dir ?? defaults.dataDir),
+    host: agent.host ?? defaults.host,
+  };
+  const own = Object.entries(given).map(([key, value]) => [`agent.${key}`, String(value)]);
+  const telemetry = digestOf(find(service, ["telemetry"]));
+  return { ...Object.fromEntries(own), "service.telemetry": telemetry };
+}
+
+/** Left out is what nobody asked for. */
+function telemetry(
+  { logs, metrics, traces }: Service["telemetry"],
+): Pick<ResolvedConfig, "logs" | "metrics" | "traces"> {
+  const isMetered = metrics.endpoint !== undefined || metrics.otlp !== undefined;
+  return {
+    logs,
+    ...(isMetered && { metrics }),
+    ...(traces.otlp && { traces: { otlp: traces.otlp, sampleRatio: traces.sample_ratio } }),
+  };
 }
 
 function identity(

@@ -10,19 +10,21 @@ import type {
   StoredRecord,
 } from "../../plugins/sdk/index.ts";
 import type { Endpoint } from "../../plugins/sdk/endpoint.ts";
-import type { Secret } from "../../plugins/sdk/secret.ts";
+import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { Factories } from "./resolve.ts";
 
 /** What is done with metrics. */
 export interface MetricsConfig {
   /** Where Prometheus reads them. */
   readonly endpoint?: Endpoint;
-  readonly otlp?: {
-    /** Base address of an OTLP/HTTP receiver. */
-    readonly endpoint: string;
-    readonly intervalMs: number;
-    readonly headers: Readonly<Record<string, Secret>>;
-  };
+  readonly otlp?: OtlpTarget & { readonly interval: number };
+}
+
+/** What is done with spans. */
+export interface TracesConfig {
+  readonly otlp: OtlpTarget;
+  /** Share of traces that are kept, 0 to 1. */
+  readonly sampleRatio: number;
 }
 
 /** A component to make: its factory, and its options as the factory's schema gave them. */
@@ -81,5 +83,10 @@ export interface ResolvedConfig {
   readonly stopTimeoutMs: number;
   /** Left out where nobody asked for metrics. */
   readonly metrics?: MetricsConfig;
-  readonly logs: { readonly level: "debug" | "info" | "warn" | "error" };
+  /** Left out where nobody asked for spans. */
+  readonly traces?: TracesConfig;
+  readonly logs: {
+    readonly level: "debug" | "info" | "warn" | "error";
+    readonly otlp?: OtlpTarget | undefined;
+  };
 }

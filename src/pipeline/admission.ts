@@ -8,6 +8,7 @@ import type { DeadLetters } from "./dead-letters.ts";
 import type { DedupeWindow } from "./dedupe.ts";
 import type { Draft, Drafts, Rejected } from "./draft.ts";
 import type { ProcessorStage } from "./stage.ts";
+import { type Shown, showRecord, showRejected, type Stage, type TapPoint } from "./taps.ts";
 
 /** What admission works with. */
 export interface AdmissionParts {
@@ -17,6 +18,7 @@ export interface AdmissionParts {
   readonly deadLetters: Pick<DeadLetters, "add">;
   readonly window: DedupeWindow;
   readonly stage: ProcessorStage;
+  readonly taps?: TapPoint | undefined;
   readonly clock: () => number;
   /** Called when a batch that is not the agent's own has become durable. */
   readonly afterBatch: () => void;
@@ -86,6 +88,14 @@ export class Admission {
     if (!applicant.unprocessed) this.#parts.afterBatch();
   }
 
+  /** Lets whoever looks see what passes a stage. */
+  show<T>(stage: Stage, component: string, items: readonly T[], show: (item: T) => Shown): void {
+    const { taps, name } = this.#parts;
+    if (taps?.isOpen && items.length > 0) {
+      taps.offer({ stage, pipeline: name, component }, items, show);
+    }
+  }
+
   /** Refuses what comes from now on, and waits for what is on its way to the disk. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -123,6 +133,7 @@ export class Admission {
   ): Promise<{ readonly landed: Promise<void> }> {
     const isProcessed = !applicant.unprocessed && !this.#parts.stage.isEmpty;
     const { drafts, rejected } = applicant.draft(isProcessed);
+    this.show("normalized", applicant.receiver, drafts, showRecord);
     const fresh = await this.#unknown(drafts);
     const batch: Outgoing = {
       receiver: applicant.holder ?? applicant.receiver,
@@ -181,6 +192,7 @@ export class Admission {
 
   async #setAside(rejected: readonly Rejected[], from: string): Promise<void> {
     const now = this.#parts.clock();
+    this.show("rejected", from, rejected, showRejected);
     await this.#parts.deadLetters.add(rejected.map(({ raw, reason, code, id }) => ({
       ...(id === undefined ? {} : { key: id }),
       raw,
@@ -222,7 +234,9 @@ export class Admission {
     const bytes = append.entries.reduce((sum, entry) => sum + entry.bytes.length, 0);
     this.#records += length;
     this.#bytes += bytes;
-    const landing: Promise<void> = this.#parts.queue.append(append).then(() => {}, (error) => {
+    const landing: Promise<void> = this.#parts.queue.append(append).then(() => {
+      this.show("stored", append.receiver ?? "", append.entries, showRecord);
+    }, (error) => {
       this.#forget(remembered);
       throw error;
     }).finally(() => {

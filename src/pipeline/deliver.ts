@@ -2,6 +2,7 @@
 // read the next one meanwhile. Plan and commit are one small file, saved together where the next
 // batch is there already. Queue on one side, exporter on the other; it knows no other exporter.
 
+import type { Tracer } from "@opentelemetry/api";
 import type {
   ComponentState,
   ExportBatch,
@@ -12,9 +13,11 @@ import type {
 import type { Cursor, CursorState, Plan } from "../queue/cursor.ts";
 import { attempt, type Failure, GaveUp, readFailure } from "./attempt.ts";
 import type { DeadLetters } from "./dead-letters.ts";
+import { beginExportSpan, endExportSpan } from "./export-span.ts";
 import { type BatchOptions, type Gathered, Gatherer } from "./gather.ts";
 import { Health, type HealthStatus } from "./health.ts";
 import type { RetryOptions } from "./retry.ts";
+import { showRecord, showRejected, type TapPoint } from "./taps.ts";
 
 /** The common options of every exporter, compiled. */
 export interface DeliverOptions {
@@ -37,6 +40,10 @@ export interface DeliveryParts {
   readonly options: DeliverOptions;
   readonly clock: () => number;
   readonly log: Log;
+  /** The pipeline's name, for spans and taps. */
+  readonly pipeline?: string;
+  readonly tracer?: Tracer | undefined;
+  readonly taps?: TapPoint | undefined;
   /** 0 to 1; Math.random by default. */
   readonly random?: () => number;
 }
@@ -184,13 +191,22 @@ export class Delivery {
   }
 
   async #offer(batch: ExportBatch): Promise<Failure | "delivered" | "given up"> {
-    const { exporter, options: { timeoutMs } } = this.#parts;
+    const { id, exporter, pipeline = "", tracer, taps, options: { timeoutMs } } = this.#parts;
+    const about = { id, pipeline, failures: this.#health.failures };
+    const span = beginExportSpan(tracer, batch, about);
     const late = () => this.#health.trouble(`Export still runs after its timeout: ${timeoutMs} ms`);
     try {
       await attempt(exporter, batch, timeoutMs, this.#deadline.signal, late);
+      endExportSpan(span, batch);
+      // Before its bytes are taken back.
+      if (taps?.isOpen) {
+        taps.offer({ stage: "exported", pipeline, component: id }, batch.records, showRecord);
+      }
       return "delivered";
     } catch (error) {
-      return error instanceof GaveUp ? "given up" : readFailure(error, batch);
+      const failure = readFailure(error, batch);
+      endExportSpan(span, batch, failure.message);
+      return error instanceof GaveUp ? "given up" : failure;
     }
   }
 
@@ -216,7 +232,7 @@ export class Delivery {
     failure: Failure,
     firstAt: number,
   ): Promise<boolean> {
-    const { id, deadLetters, clock, log } = this.#parts;
+    const { id, deadLetters, clock, log, pipeline = "", taps } = this.#parts;
     const letters = records.map(({ sequence, bytes }) => ({
       key: String(sequence),
       from: id,
@@ -228,6 +244,9 @@ export class Delivery {
       sequence,
       raw: bytes,
     }));
+    if (taps?.isOpen) {
+      taps.offer({ stage: "rejected", pipeline, component: id }, letters, showRejected);
+    }
     log.error("Records set aside: the exporter will never take them", {
       exporter: id,
       count: records.length,

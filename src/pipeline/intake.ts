@@ -11,6 +11,7 @@ import type { AgentIdentity } from "../../plugins/sdk/index.ts";
 import type { Queue } from "../queue/queue.ts";
 import type { Admission } from "./admission.ts";
 import { fromEvents, fromRecords } from "./draft.ts";
+import { showEvent, showText } from "./taps.ts";
 
 /** One receiver's intake into one pipeline. */
 export function createIntake(
@@ -22,16 +23,16 @@ export function createIntake(
   // The type, not the name: renaming a receiver leaves the eventIDs of its source as they are.
   const source = receiver.split("/", 1)[0]!;
   return {
-    events: (events: readonly AuditEvent[], options?: IntakeOptions) =>
-      admission.admit(
-        { receiver, draft: (keep) => fromEvents(events, source, agent, keep) },
-        options,
-      ),
-    records: (texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions) =>
-      admission.admit(
-        { receiver, draft: (keep) => fromRecords(texts, agent, keep, options?.identify) },
-        options,
-      ),
+    events: (events: readonly AuditEvent[], options?: IntakeOptions) => {
+      admission.show("received", receiver, events, showEvent);
+      const draft = (keep: boolean) => fromEvents(events, source, agent, keep);
+      return admission.admit({ receiver, draft }, options);
+    },
+    records: (texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions) => {
+      admission.show("received", receiver, texts, showText);
+      const draft = (keep: boolean) => fromRecords(texts, agent, keep, options?.identify);
+      return admission.admit({ receiver, draft }, options);
+    },
     reject: (
       raw: Uint8Array,
       reason: string,

@@ -1,6 +1,7 @@
 // A pipeline: its door, its queue, one delivery for each exporter, its dead letters, and the books
 // that add them up. Opened, started and stopped by the agent.
 
+import type { Tracer } from "@opentelemetry/api";
 import type {
   AgentIdentity,
   AuditEvent,
@@ -24,6 +25,7 @@ import { QueueWatch } from "./queue-watch.ts";
 import type { Run } from "./removed-letters.ts";
 import { replay, type Replayed, type ReplayOrder } from "./replay.ts";
 import { ProcessorStage } from "./stage.ts";
+import type { TapPoint } from "./taps.ts";
 
 /** What a pipeline is opened with. */
 export interface PipelineOptions {
@@ -46,6 +48,10 @@ export interface PipelineOptions {
   /** Ids of the exporters whose letters may be replayed, where none of them is added. */
   readonly exporters?: readonly string[];
   readonly files?: Files;
+  /** Who begins a span around each export; nobody where it is left out. */
+  readonly tracer?: Tracer | undefined;
+  /** Where records can be looked at as they pass. */
+  readonly taps?: TapPoint | undefined;
 }
 
 /** One exporter's books and health. */
@@ -110,6 +116,7 @@ export class Pipeline {
       deadLetters,
       window,
       stage: this.#stage,
+      taps: options.taps,
       clock,
       afterBatch: () => ownEvents.flush(),
     });
@@ -151,13 +158,11 @@ export class Pipeline {
 
   /** Adds an exporter, which begins where it ended before, or with the oldest record. */
   async addExporter(id: string, exporter: Exporter, options: DeliverOptions): Promise<void> {
-    const { clock, log } = this.#options;
+    const { name: pipeline, clock, log, tracer, taps } = this.#options;
     const cursor = await this.#queue.cursor(id);
     const deadLetters = this.#deadLetters;
-    this.#deliveries.set(
-      id,
-      new Delivery({ id, exporter, cursor, deadLetters, options, clock, log }),
-    );
+    const parts = { id, exporter, cursor, deadLetters, options, clock, log };
+    this.#deliveries.set(id, new Delivery({ ...parts, pipeline, tracer, taps }));
   }
 
   /** Ends delivery to an exporter, at the latest at the deadline; its place in the queue stays. */

@@ -1,7 +1,7 @@
 // The agent's own log: every line is a record with the members of an OpenTelemetry log record,
 // written to one stream, readable on a terminal and as JSON lines elsewhere. The OpenTelemetry Logs
-// SDK comes in where records are also sent over OTLP: loading it for lines alone costs an idle agent
-// more memory than its whole configuration does.
+// SDK comes in where records are also sent over OTLP (otlp-logs.ts): loading it for lines alone costs
+// an idle agent more memory than its whole configuration does.
 
 import type { Log, LogAttributes } from "../../plugins/sdk/index.ts";
 
@@ -27,12 +27,16 @@ export interface LogOptions {
 export interface Logs {
   /** The log of one component, whose id stands in every line. */
   of(id: string): Log;
+  /** The newest lines as JSON, oldest first; long ones are cut. */
+  recent(): readonly string[];
+  /** Hands every record to `to` as well, those of `recent` first, until the function is called. */
+  forward(to: (record: LogRecord) => void): () => void;
   /** Writes what is still on its way, and ends. */
   close(): Promise<void>;
 }
 
 /** A line before it is written. */
-interface LogRecord {
+export interface LogRecord {
   readonly timeMs: number;
   readonly level: LogLevel;
   readonly scope: string;
@@ -40,8 +44,8 @@ interface LogRecord {
   readonly attributes: LogAttributes;
 }
 
-// OpenTelemetry's severity numbers.
-const SEVERITY = { debug: 5, info: 9, warn: 13, error: 17 } as const;
+/** OpenTelemetry's severity numbers. */
+export const SEVERITY = { debug: 5, info: 9, warn: 13, error: 17 } as const;
 
 const COLOUR: Readonly<Record<string, string>> = {
   debug: "\x1b[2m",
@@ -49,15 +53,25 @@ const COLOUR: Readonly<Record<string, string>> = {
   error: "\x1b[31m",
 };
 
+// What is kept of the newest lines: at most a MiB, most often a tenth of it.
+const RECENT_MAX = 256;
+const RECENT_CHARS_MAX = 4096;
+
 /** Opens the log. Lines below the level cost a comparison. */
 export function createLogs({ level: least, stream, readable, colour = false }: LogOptions): Logs {
   const format = readable ? (record: LogRecord) => readableLine(record, colour) : jsonLine;
+  const recent: LogRecord[] = [];
+  const others = new Set<(record: LogRecord) => void>();
   return {
     of(scope) {
       const write = (level: LogLevel) => (body: string, attributes: LogAttributes = {}) => {
         if (SEVERITY[level] < SEVERITY[least]) return;
+        const record = { timeMs: Date.now(), level, scope, body, attributes };
         // At once: a line about a failure must be out before the process is.
-        stream.write(format({ timeMs: Date.now(), level, scope, body, attributes }));
+        stream.write(format(record));
+        recent.push(shortened(record));
+        if (recent.length > RECENT_MAX) recent.shift();
+        for (const other of others) other(record);
       };
       return {
         debug: write("debug"),
@@ -66,7 +80,30 @@ export function createLogs({ level: least, stream, readable, colour = false }: L
         error: write("error"),
       };
     },
+    recent: () => recent.map(jsonLine),
+    forward(to) {
+      for (const record of recent) to(record);
+      others.add(to);
+      return () => void others.delete(to);
+    },
     close: () => Promise.resolve(),
+  };
+}
+
+/** What is kept of a line must not grow with what came from outside. */
+function shortened(record: LogRecord): LogRecord {
+  const { body, attributes } = record;
+  const cut = (text: string) => `${text.slice(0, RECENT_CHARS_MAX)}…`;
+  const isLong = (value: unknown): value is string =>
+    typeof value === "string" && value.length > RECENT_CHARS_MAX;
+  const entries = Object.entries(attributes);
+  if (!isLong(body) && !entries.some(([, value]) => isLong(value))) return record;
+  return {
+    ...record,
+    body: isLong(body) ? cut(body) : body,
+    attributes: Object.fromEntries(
+      entries.map(([key, value]) => [key, isLong(value) ? cut(value) : value]),
+    ),
   };
 }
 

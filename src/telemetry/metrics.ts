@@ -13,7 +13,7 @@ import {
 } from "../../plugins/sdk/http-message.ts";
 import { HttpServer } from "../../plugins/sdk/http-server.ts";
 import { ConfigError, type Log } from "../../plugins/sdk/index.ts";
-import type { Secret } from "../../plugins/sdk/secret.ts";
+import { openSender, type OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import { INSTRUMENTS } from "./instruments.ts";
 import type { Metered } from "./metered.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "./prometheus.ts";
@@ -23,12 +23,7 @@ import type { Push } from "./push.ts";
 export interface MetricsConfig {
   /** Where Prometheus reads them. */
   readonly endpoint?: Endpoint;
-  readonly otlp?: {
-    /** Base address of an OTLP/HTTP receiver. */
-    readonly endpoint: string;
-    readonly intervalMs: number;
-    readonly headers: Readonly<Record<string, Secret>>;
-  };
+  readonly otlp?: OtlpTarget & { readonly interval: number };
 }
 
 /** What metrics are made of. */
@@ -87,17 +82,24 @@ export class Metrics {
       const answer = async (): Promise<HttpResponse> => ({
         status: 200,
         headers: { "content-type": PROMETHEUS_TYPE },
-        body: prometheusText(await collect(), OWN),
+        body: await this.text(),
       });
       this.#server = new HttpServer({ endpoint, limits: pageLimits, log, clock, admit }, answer);
       await listen(this.#server);
       log.info("Metrics are served", { endpoint: this.#server.address(), path: PATH });
     }
     if (otlp !== undefined) {
-      const { Push } = await import("./push.ts");
-      this.#push = new Push({ ...otlp, collect, log });
+      const { Push, serializer } = await import("./push.ts");
+      const sender = await openSender("metrics", otlp, "service.telemetry.metrics.otlp");
+      const serialize = serializer(otlp.protocol);
+      this.#push = new Push({ sender, serialize, intervalMs: otlp.interval, collect, log });
       this.#push.start();
     }
+  }
+
+  /** All metrics as Prometheus text. */
+  async text(): Promise<string> {
+    return prometheusText(await this.#collect(), OWN);
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
