@@ -64,11 +64,7 @@ const metricsOptions = z.strictObject({
     ...otlpTargetOptions,
     interval: duration.prefault("1m").refine((ms) => ms >= 100, "Expected at least 100ms")
       .describe("How often"),
-    headers: z.record(
-      z.string().regex(/^[A-Za-z0-9-]{1,100}$/, "Expected the name of a header"),
-      secret,
-    ).default({}).describe("Headers of each request, such as credentials"),
-  }).optional().describe("Pushes the metrics over OTLP/HTTP (protobuf)"),
+  }).optional().describe("Pushes the metrics over OTLP"),
 });
 
 /** What runs: pipelines, extensions, telemetry. */
@@ -81,26 +77,37 @@ export const serviceOptions = z.strictObject({
     .describe("Pipelines by name"),
   stop_timeout: duration.prefault("30s")
     .describe("How long an orderly stop may take; what is not delivered stays in the queue"),
+  self_audit: z.boolean().default(true).describe(
+    "Whether what the agent does itself (StartAgent, StopAgent, ReloadConfiguration …) is recorded",
+  ),
+  reload: z.strictObject({
+    watch: z.boolean().default(false)
+      .describe(
+        "Reload when a file or folder of the configuration changes; `cairn reload` always can",
+      ),
+    interval: duration.prefault("5s").refine((ms) => ms >= 100, "Expected at least 100ms")
+      .describe("How often to look; web servers are asked at most once a minute"),
+  }).prefault({}).describe("When the configuration is read again"),
   telemetry: z.strictObject({
     logs: z.strictObject({
       level: z.enum(["debug", "info", "warn", "error"]).default("info")
         .describe("The least important lines to write"),
-    }).prefault({}).describe("The agent's own log, on standard error"),
-    metrics: metricsOptions.prefault({}).describe("The books and the state of every component"),
-  }).prefault({}).describe("What the agent tells about itself"),
-});
-
-/** Options of every exporter, handled by the host. */
-export const exporterOptions = z.strictObject({
       otlp: z.strictObject(otlpTargetOptions).optional()
         .describe("Sends each line over OTLP as well"),
-  event_selectors: eventSelectors.optional()
-    .describe("Basic event selectors, as `aws cloudtrail get-event-selectors` prints them"),
+    }).prefault({}).describe("The agent's own log, on standard error"),
+    metrics: metricsOptions.prefault({}).describe("The books and the state of every component"),
     traces: z.strictObject({
       sample_ratio: z.number().min(0).max(1).default(1).describe("Share of traces that are kept"),
       otlp: z.strictObject(otlpTargetOptions).optional()
         .describe("Sends spans over OTLP: one for each export; none without it"),
     }).prefault({}).describe("How long each export took, and how it ended"),
+  }).prefault({}).describe("What the agent tells about itself"),
+});
+
+/** Options of every exporter, handled by the host. */
+export const exporterOptions = z.strictObject({
+  event_selectors: eventSelectors.optional()
+    .describe("Basic event selectors, as `aws cloudtrail get-event-selectors` prints them"),
   advanced_event_selectors: advancedEventSelectors.optional()
     .describe("Advanced event selectors, as AWS spells them; not beside event_selectors"),
   batch: z.strictObject({

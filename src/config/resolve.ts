@@ -1,13 +1,14 @@
 // From the loaded tree to a configuration an agent can be built from: ids become factories, every
 // part is checked with its schema, references are followed, and all problems are told at once.
 
+import { resolve as resolvePath } from "node:path";
 import type { z } from "zod";
 import type { AgentIdentity, ComponentFactory, ComponentKind } from "../../plugins/sdk/index.ts";
 import { check } from "./check.ts";
 import { resolveComponents } from "./components.ts";
 import { agentOptions, SECTIONS, serviceOptions } from "./document.ts";
 import type { LoadedConfig } from "./load.ts";
-import { emptyMap, isBlank, type MapNode, placeOf } from "./node.ts";
+import { digestOf, emptyMap, find, isBlank, type MapNode, placeOf } from "./node.ts";
 import { type PluginUse, pluginUses } from "./plugins.ts";
 import { formatPath, type Place, type Problem, sortProblems } from "./problem.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "./resolved.ts";

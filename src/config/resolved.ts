@@ -32,6 +32,11 @@ export interface ResolvedComponent<Factory> {
   readonly id: string;
   readonly factory: Factory;
   readonly config: unknown;
+  /**
+   * Equal for two configurations that say the same of it, secrets included: then a reload leaves it
+   * running. Without it, `config` has to be the same object.
+   */
+  readonly digest?: string;
 }
 
 /** An exporter with its common options. */
@@ -81,6 +86,12 @@ export interface ResolvedConfig {
   readonly factories?: Factories;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
+  /** Whether the agent's own actions are records, too; they are where this is left out. */
+  readonly selfAudit?: boolean;
+  /** Whether to reload when a source of the configuration changes, and how often to look. */
+  readonly watch?: { readonly intervalMs: number };
+  /** By the option's path: what cannot change while the agent runs, as texts to compare. */
+  readonly fixed?: Readonly<Record<string, string>>;
   /** Left out where nobody asked for metrics. */
   readonly metrics?: MetricsConfig;
   /** Left out where nobody asked for spans. */
