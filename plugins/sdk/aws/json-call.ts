@@ -15,7 +15,8 @@ export interface JsonCall {
   readonly target: string;
   /** Scheme, host and port. */
   readonly origin: string;
-  readonly input: JsonObject;
+  /** An object, or its JSON text. */
+  readonly input: JsonObject | string;
   readonly signal: AbortSignal;
 }
 
@@ -31,7 +32,7 @@ export async function callJson(client: AwsClient, call: JsonCall): Promise<JsonO
     origin,
     path: "/",
     headers: { "content-type": `application/x-amz-json-${version}`, "x-amz-target": target },
-    body: JSON.stringify(input),
+    body: typeof input === "string" ? input : JSON.stringify(input),
     signal,
   });
   try {
