@@ -37,7 +37,7 @@ import { AWS_KEYS, AwsServer } from "../../sdk/conformance/aws-server.ts";
 import { DoneFiles } from "./done-files.ts";
 import receiver from "./index.ts";
 import { parseNotification } from "./notification.ts";
-import { keysOfCloudTrail } from "./public-keys.ts";
+import { keysOfCloudTrail } from "../../sdk/cloudtrail/public-keys.ts";
 import { RecentFiles } from "./recent-files.ts";
 
 const never = new AbortController().signal;

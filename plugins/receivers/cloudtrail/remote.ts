@@ -6,7 +6,7 @@ import { Sqs } from "../../sdk/aws/sqs.ts";
 import { BucketOrigin } from "./bucket.ts";
 import type { CloudTrailConfig } from "./config.ts";
 import type { Origin } from "./origin.ts";
-import { keysOfCloudTrail, keysOfFiles } from "./public-keys.ts";
+import { keysOfCloudTrail, keysOfFiles } from "../../sdk/cloudtrail/public-keys.ts";
 import { QueueOrigin } from "./queue.ts";
 import type { CheckDigest } from "./run.ts";
 import { Stores } from "./stores.ts";

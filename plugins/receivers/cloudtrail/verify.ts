@@ -6,25 +6,18 @@ import { createHash } from "node:crypto";
 import { RejectedInput } from "../../sdk/index.ts";
 import {
   type Digest,
-  type DigestKey,
   type DigestLogFile,
   digestProblem,
   parseDigest,
   SIGNATURE_METADATA,
 } from "../../sdk/cloudtrail/digest.ts";
+import type { FindKey } from "../../sdk/cloudtrail/public-keys.ts";
 import { failureOf } from "../../sdk/aws/aws-error.ts";
 import { readWithin } from "../../sdk/aws/request.ts";
 import { gunzipBlocks, GunzipError } from "../../sdk/gunzip.ts";
 import type { FoundFile } from "./origin.ts";
 import type { Discrepancy } from "./run.ts";
 import { s3Path, type Stores } from "./stores.ts";
-
-/** The key that a digest names; undefined where there is none. */
-export type FindKey = (
-  digest: Digest,
-  region: string,
-  signal: AbortSignal,
-) => Promise<DigestKey | undefined>;
 
 // An hour's log files of the busiest trail take a few hundred bytes each.
 const DIGEST_BYTES_MAX = 64 * 1024 * 1024;

@@ -2,18 +2,24 @@
 
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
-import { ConfigError } from "../../sdk/index.ts";
-import { type DigestKey, readDigestKey } from "../../sdk/cloudtrail/digest.ts";
-import { callJson } from "../../sdk/aws/json-call.ts";
-import { AwsClient, type AwsConnection } from "../../sdk/aws/request.ts";
-import { awsEndpoint } from "../../sdk/aws/s3.ts";
-import { isObject } from "../../sdk/mapping-path.ts";
-import type { FindKey } from "./verify.ts";
+import { ConfigError } from "../errors.ts";
+import { callJson } from "../aws/json-call.ts";
+import { AwsClient, type AwsConnection } from "../aws/request.ts";
+import { awsEndpoint } from "../aws/s3.ts";
+import { isObject } from "../mapping-path.ts";
+import { type Digest, type DigestKey, readDigestKey } from "./digest.ts";
 
 const TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.ListPublicKeys";
 const HOUR_MS = 3_600_000;
 // A region has a new key every few weeks; an organization some dozens of regions.
 const KEYS_MAX = 10_000;
+
+/** The key that a digest names; undefined where there is none. */
+export type FindKey = (
+  digest: Digest,
+  region: string,
+  signal: AbortSignal,
+) => Promise<DigestKey | undefined>;
 
 /** Reads keys out of files. Throws a ConfigError that names the file that holds none. */
 export async function keysOfFiles(paths: readonly string[]): Promise<FindKey> {
