@@ -34,6 +34,8 @@ export interface Output {
 /** One option of a command. */
 export interface Option {
   readonly type: "string" | "boolean";
+  /** One letter that stands for it: `-o`. */
+  readonly short?: string;
   /** May be given more than once. */
   readonly multiple?: boolean;
   /** How help names the value. */
@@ -78,7 +80,10 @@ export function parseArguments(
   const { tokens } = parseArgs({
     args: [...argv],
     options: Object.fromEntries(
-      Object.entries(options).map(([name, { type }]) => [name, { type, multiple: true }]),
+      Object.entries(options).map(([name, { type, short }]) => [
+        name,
+        { type, multiple: true, ...(short !== undefined && { short }) },
+      ]),
     ),
     strict: false,
     allowPositionals: true,

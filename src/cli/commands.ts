@@ -26,6 +26,14 @@ export const COMMANDS: Readonly<
     summary: "Ask the running agent how it is doing",
     load: async () => (await import("./status.ts")).status,
   },
+  tap: {
+    summary: "Watch records pass through the running agent",
+    load: async () => (await import("./tap.ts")).tap,
+  },
+  "support-bundle": {
+    summary: "Gather what is needed to find out what is wrong",
+    load: async () => (await import("./support-bundle.ts")).supportBundle,
+  },
   "queue ls": {
     summary: "List queues: segments, records, how far each exporter is",
     load: async () => (await import("./queue-ls.ts")).queueLs,

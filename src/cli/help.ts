@@ -48,7 +48,8 @@ export function groupHelp(group: string): string | undefined {
 export function commandHelp(command: Command): string {
   const options = Object.entries(command.options).map(([name, option]) => {
     const value = option.type === "string" ? ` ${option.value ?? "TEXT"}` : "";
-    return row(`--${name}${value}${option.multiple === true ? "…" : ""}`, option.help);
+    const short = option.short === undefined ? "" : `-${option.short}, `;
+    return row(`${short}--${name}${value}${option.multiple === true ? "…" : ""}`, option.help);
   });
   return [
     `Usage: cairn ${command.name} [OPTION]…${
