@@ -43,6 +43,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
   exporter: {
     debug: () => import("./exporters/debug/index.ts"),
     file: () => import("./exporters/file/index.ts"),
+    otlp: () => import("./exporters/otlp/index.ts"),
     trail: () => import("./exporters/trail/index.ts"),
   },
   extension: {

@@ -172,7 +172,11 @@ export function header(headers: AnswerHeaders, name: string): string | undefined
   return Array.isArray(value) ? value[0] : value;
 }
 
-function retryAfterMs(value: string | undefined, now: number): number | undefined {
+/**
+ * How long a Retry-After header, in seconds or as a date, asks to wait, in milliseconds; undefined
+ * where it says nothing.
+ */
+export function retryAfterMs(value: string | undefined, now: number): number | undefined {
   if (value === undefined) return undefined;
   const ms = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - now;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
