@@ -6,6 +6,7 @@ import { hash } from "node:crypto";
 import type { Actor, RoleActor, Session, UserActor } from "../../plugins/sdk/index.ts";
 import type { AgentIdentity, Json, JsonObject, UserIdentity } from "../../plugins/sdk/index.ts";
 import { formatEventTime } from "../../plugins/sdk/cloudtrail/event-time.ts";
+import { uuidOf } from "../../plugins/sdk/derived-id.ts";
 import { localArn, type Place } from "./arn.ts";
 import { truncate } from "./truncate.ts";
 
@@ -48,20 +49,9 @@ export function serviceHost(service: string, agent: AgentIdentity): string {
   return `${name.slice(0, 128) || "unknown"}.${agent.domain}`;
 }
 
-/** An id in the form CloudTrail's eventID has (UUID version 8), the same for the same parts. */
-export function derivedId(...parts: readonly string[]): string {
-  return uuid(hash("sha256", JSON.stringify(parts), "hex"));
-}
-
 /** The derived id of bytes that carry no id of their own. */
 export function contentId(bytes: Uint8Array): string {
-  return uuid(hash("sha256", Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), "hex"));
-}
-
-function uuid(hex: string): string {
-  const variant = "89ab"[parseInt(hex[16]!, 16) & 3]!;
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-` +
-    `${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return uuidOf(hash("sha256", Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), "hex"));
 }
 
 function root(session: Session | undefined, { accountId, partition }: AgentIdentity): UserIdentity {

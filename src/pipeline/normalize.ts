@@ -12,8 +12,9 @@ import type {
   Origin,
   RecordResource,
 } from "../../plugins/sdk/index.ts";
+import { derivedId } from "../../plugins/sdk/derived-id.ts";
 import { type Place, resourceArn } from "./arn.ts";
-import { derivedId, isMoment, serviceHost, userIdentity } from "./identity.ts";
+import { isMoment, serviceHost, userIdentity } from "./identity.ts";
 import { truncate } from "./truncate.ts";
 
 const EVENT_VERSION = "1.11";
