@@ -3,7 +3,7 @@
 import type { Meter, Tracer } from "@opentelemetry/api";
 import type { Batch } from "./cloudtrail/record.ts";
 import type { Datagrams } from "./datagrams.ts";
-import type { ExportBatch } from "./export-batch.ts";
+import type { ExportBatch, StoredRecord } from "./export-batch.ts";
 import type { FormatSources } from "./factory.ts";
 import type { Format } from "./format.ts";
 import type { Json } from "./json.ts";
@@ -52,6 +52,11 @@ export interface Processor extends Component {
  */
 export interface Exporter extends Component {
   export(batch: ExportBatch, signal: AbortSignal): Promise<void>;
+  /**
+   * Asked beside the selectors, before a batch is planned: a record it does not accept is excluded,
+   * and counted so. Cheap, and the same for the same record until something durable has changed.
+   */
+  accepts?(record: StoredRecord): boolean;
 }
 
 /** Serves beside the path: an API, a page, a health endpoint. */
@@ -94,6 +99,11 @@ export interface Runtime {
   readonly name: "node" | "deno";
   /** Gzips the chunks, joined, off the main thread. The same input gives the same bytes. */
   gzip(chunks: readonly Uint8Array[], level?: number): Promise<Uint8Array>;
+  /**
+   * Compresses off the main thread into blocks of raw deflate that end on a byte, none of them the
+   * last: joined with others they are one stream. The same input gives the same bytes.
+   */
+  deflate(piece: Uint8Array, level: number): Promise<Uint8Array>;
   /** Opens a UDP socket; node:dgram loses datagrams on Deno. */
   readonly datagrams: Datagrams;
 }

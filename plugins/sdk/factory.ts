@@ -89,16 +89,21 @@ export interface ProcessorFactory<Schema extends z.ZodType = z.ZodType>
   create(config: z.output<Schema>, context: ComponentContext): Processor;
 }
 
+/** When a delivery is full, unless the operator says otherwise. */
+export interface BatchDefaults {
+  readonly maxRecords?: number;
+  readonly maxBytes?: number;
+  readonly maxAgeMs?: number;
+}
+
 /** Makes exporters. The host adds the common options to the schema and handles them. */
 export interface ExporterFactory<Schema extends z.ZodType = z.ZodType>
   extends FactoryBase<"exporter", Schema> {
   create(config: z.output<Schema>, context: ComponentContext): Exporter;
   /** Defaults of the common `batch` options where this exporter wants others. */
-  readonly batch?: {
-    readonly maxRecords?: number;
-    readonly maxBytes?: number;
-    readonly maxAgeMs?: number;
-  };
+  readonly batch?: BatchDefaults;
+  /** The same where they depend on its options; `batch` is then what the schema tells. */
+  batchOf?(config: z.output<Schema>): BatchDefaults;
   /**
    * Checks what an exporter of this type has written, without the agent and without changing
    * anything; for `cairn verify`. `place` is a folder or `s3://bucket/prefix`; undefined where what

@@ -175,7 +175,8 @@ class ComponentResolver {
     this.#problems.push(...own.problems, ...common.problems);
     if (!own.ok || !common.ok) return undefined;
     const { batch, retry, timeout } = common.value;
-    const defaults = { ...BATCH_DEFAULTS, ...factory.batch };
+    const batchOf = factory.batchOf?.(own.value) ?? factory.batch;
+    const defaults = { ...BATCH_DEFAULTS, ...batchOf };
     return {
       id: entry.id,
       factory,

@@ -72,10 +72,14 @@ export class Delivery {
   #running: Promise<void> | undefined;
 
   constructor(parts: DeliveryParts) {
-    const { id, cursor, options, clock, log, random = Math.random } = parts;
+    const { id, cursor, exporter, options, clock, log, random = Math.random } = parts;
     const stop = this.#stopping.signal;
     this.#parts = parts;
-    this.#gatherer = new Gatherer(cursor, options.selectors, options.batch, stop);
+    const { selectors } = options;
+    const wants = exporter.accepts === undefined
+      ? selectors
+      : (record: StoredRecord) => selectors(record) && exporter.accepts!(record);
+    this.#gatherer = new Gatherer(cursor, wants, options.batch, stop);
     const { retry, report } = options;
     this.#health = new Health({ id, retry, report, clock, random, log, stop });
   }

@@ -4,6 +4,7 @@
 
 import { denoDatagrams } from "./deno-datagrams.ts";
 import { lockFolder } from "./deno-lock.ts";
+import type { GzipJob } from "./gzip-worker.ts";
 import type { HostRuntime } from "./runtime.ts";
 
 // A worker keeps about ten MiB resident and the process alive; starting one takes some twenty
@@ -34,7 +35,8 @@ export function createDenoRuntime(options: { readonly idleMs?: number } = {}): H
   const worker = new GzipWorker(options.idleMs ?? IDLE_MS);
   return {
     name: "deno",
-    gzip: (chunks, level = 6) => worker.gzip(chunks, level),
+    gzip: (chunks, level = 6) => worker.zip(chunks, "file", level),
+    deflate: (piece, level) => worker.zip([piece], "blocks", level),
     datagrams: denoDatagrams,
     files: { lockFolder },
   };
@@ -53,7 +55,7 @@ class GzipWorker {
     this.#idleMs = idleMs;
   }
 
-  gzip(chunks: readonly Uint8Array[], level: number): Promise<Uint8Array> {
+  zip(chunks: readonly Uint8Array[], job: GzipJob, level: number): Promise<Uint8Array> {
     clearTimeout(this.#idle);
     const worker = this.#worker ??= this.#start();
     const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
@@ -63,7 +65,7 @@ class GzipWorker {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#jobs.set(id, { resolve, reject });
-      worker.postMessage({ id, level, room, length }, [room]);
+      worker.postMessage({ id, job, level, room, length }, [room]);
     });
   }
 

@@ -1,11 +1,12 @@
 // Node: zlib's asynchronous calls run on libuv's pool of threads.
 
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { constants, deflateRaw, gzip } from "node:zlib";
 import { nodeDatagrams } from "../../plugins/sdk/datagrams.ts";
 import type { Runtime } from "../../plugins/sdk/index.ts";
 
 const gzipOnPool = promisify(gzip);
+const deflateOnPool = promisify(deflateRaw);
 
 /** What Node does its own way. */
 export function createNodeRuntime(): Runtime {
@@ -13,10 +14,17 @@ export function createNodeRuntime(): Runtime {
     name: "node",
     gzip: (chunks, level = 6) => {
       const joined = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-      // One large output block: the default of 16 KiB copies a log file's worth many times.
-      const chunkSize = Math.max(16 * 1024, Math.ceil(joined.length / 4));
-      return gzipOnPool(joined, { level, chunkSize });
+      return gzipOnPool(joined, { level, chunkSize: chunkSize(joined) });
+    },
+    deflate: (piece, level) => {
+      const finishFlush = constants.Z_SYNC_FLUSH;
+      return deflateOnPool(piece, { level, finishFlush, chunkSize: chunkSize(piece) });
     },
     datagrams: nodeDatagrams,
   };
+}
+
+/** One large output block: the default of 16 KiB copies a log file's worth many times. */
+function chunkSize({ length }: Uint8Array): number {
+  return Math.max(16 * 1024, Math.ceil(length / 4));
 }

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { gunzipSync } from "node:zlib";
 import t from "tap";
 import { until } from "../../plugins/sdk/conformance.ts";
+import { gzipPieces } from "../../plugins/sdk/gzip-pieces.ts";
 import { createDenoRuntime } from "../../src/runtime/deno.ts";
 import { createNodeRuntime } from "../../src/runtime/node.ts";
 import { detectRuntime } from "../../src/runtime/runtime.ts";
@@ -16,6 +17,20 @@ t.test("gzip() joins its chunks, and the same input gives the same bytes", async
   t.equal(gunzipSync(first!).toString(), `${"a".repeat(100_000)}é`);
   t.equal(chunks[0]!.length, 100_000, "the chunks stay the caller's");
   t.same(gunzipSync(await runtime.gzip([])), Buffer.alloc(0));
+});
+
+t.test("deflate() gives blocks that join to one gzip file, the same each time", async (t) => {
+  const runtime = await detectRuntime();
+  const pieces = [Buffer.alloc(300_000, "a line of text\n"), Buffer.from("é"), Buffer.alloc(0)];
+  const zip = async (of: readonly Uint8Array[]) => {
+    const zipped: Uint8Array[] = [];
+    for await (const part of gzipPieces(runtime, of, 6)) zipped.push(part);
+    return Buffer.concat(zipped);
+  };
+  const [first, second] = await Promise.all([zip(pieces), zip(pieces)]);
+  t.ok(first!.equals(second!));
+  t.ok(gunzipSync(first!).equals(Buffer.concat(pieces)));
+  t.equal(gunzipSync(await zip([])).length, 0);
 });
 
 const DATAGRAMS = 20_000;

@@ -196,10 +196,10 @@ t.test("a failed delivery shows no file, is retried, and says what to do", async
   let broken = true;
   const runtime = {
     ...testRuntime,
-    gzip: (chunks: readonly Uint8Array[]) =>
+    deflate: (piece: Uint8Array, level: number) =>
       broken
         ? Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }))
-        : testRuntime.gzip(chunks),
+        : testRuntime.deflate(piece, level),
   };
   const exporter = make(directory, {}, { runtime });
   await exporter.start(host);

@@ -24,6 +24,8 @@ export interface TrailPlace {
 export interface PlannedFile {
   /** Below the trail's folder, parts joined by `/`. */
   readonly key: string;
+  readonly accountId: string;
+  readonly region: string;
   readonly records: readonly StoredRecord[];
 }
 
@@ -106,5 +108,5 @@ function plannedFile(group: Group, batch: ExportBatch, place: TrailPlace): Plann
   const { prefix, organizationId } = place;
   const owner = organizationId === undefined ? {} : { organizationId };
   const key = { prefix, ...owner, accountId, folder, region, deliveredAt: batch.plannedAt, unique };
-  return { key: formatLogFileKey(key), records };
+  return { key: formatLogFileKey(key), accountId, region, records };
 }

@@ -12,6 +12,11 @@ export interface ObjectAbout {
    * hash is the same, also where another version of zlib compressed it to other bytes.
    */
   readonly textHash?: string;
+  /**
+   * When it was first meant to be written, in milliseconds since the epoch. An object that is older
+   * than the store's opening may be there already; one without a time, too.
+   */
+  readonly plannedAt?: number;
 }
 
 /** Bytes in one piece, or in pieces that are read at most once, and not at all where not needed. */

@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
-import { logFileText } from "../../sdk/cloudtrail/log-file.ts";
+import { logFilePieces } from "../../sdk/cloudtrail/log-file.ts";
 import { writeFileAtomic } from "../../sdk/atomic-file.ts";
 import {
   type RecordingIntake,
@@ -74,7 +74,9 @@ t.test("every record of the delivered samples comes out as it went in", async (t
     t.strictSame(texts.map((text) => JSON.parse(text)), wanted, `${source}: from their bytes`);
 
     const file = join(home, `${source}.json.gz`);
-    const written = logFileText(intake.takenBytes.map((bytes) => ({ bytes: bytes! })));
+    const taken = intake.takenBytes.map((bytes) => ({ bytes: bytes! }));
+    const pieces = logFilePieces(taken, new Uint8Array(64 * 1024));
+    const written = Buffer.concat(Array.from(pieces, (piece) => piece.slice()));
     await writeFileAtomic(file, await testRuntime.gzip([written]));
     const again = await read(t, file);
     const back = again.takenBytes.map((bytes) => Buffer.from(bytes!).toString());

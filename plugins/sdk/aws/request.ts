@@ -19,6 +19,7 @@ import { pause, unlessAborted } from "../wait.ts";
 
 /** What the requests of a client have in common. */
 export interface AwsConnection {
+  /** `*` for an endpoint of several regions: signed for all of them (SigV4A). */
   readonly region: string;
   readonly credentials: Pick<CredentialSource, "get" | "forget">;
   /** Of the agent, for the user agent. */
@@ -43,6 +44,8 @@ export interface AwsRequest {
   /** Names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string;
+  /** Instead of the connection's: 0 for what may have been done though no answer came. */
+  readonly retriesMax?: number;
   /** Leaves the body out of the signature; TLS has to protect it. */
   readonly unsignedPayload?: boolean;
   readonly signal: AbortSignal;
@@ -71,6 +74,7 @@ export class AwsClient {
   readonly #service: string;
   #dispatcher: Dispatcher | undefined;
   #skewMs = 0;
+  #differenceMs: number | undefined;
 
   /** `service` is the name that signatures hold: `s3`, `sqs`. */
   constructor(service: string, connection: AwsConnection) {
@@ -83,7 +87,7 @@ export class AwsClient {
    * success, and with the system's where there is none; the signal's reason when that aborts.
    */
   async send(request: AwsRequest): Promise<AwsAnswer> {
-    const { retriesMax = RETRIES_MAX } = this.connection;
+    const retriesMax = request.retriesMax ?? this.connection.retriesMax ?? RETRIES_MAX;
     for (let retries = 0, waitMs = RETRY_FIRST_MS, hasMended = false;;) {
       const used = await unlessAborted(this.connection.credentials.get(), request.signal);
       const answer = await this.#attempt(request, used);
@@ -98,6 +102,11 @@ export class AwsClient {
     }
   }
 
+  /** How far the other side's clock is ahead, by its last answer; known to the second. */
+  get clockDifferenceMs(): number | undefined {
+    return this.#differenceMs;
+  }
+
   /** Closes connections, also those of answers that are still read. Safe to call twice. */
   async close(): Promise<void> {
     const dispatcher = this.#dispatcher;
@@ -106,9 +115,9 @@ export class AwsClient {
   }
 
   /** True where the clock or the credentials were at fault, and the next try has others. */
-  #mend({ failure, headers }: Failed, used: Credentials): boolean {
+  #mend({ failure }: Failed, used: Credentials): boolean {
     if (failure === undefined) return false;
-    if (isAboutTime(failure) && this.#learnTime(headers)) return true;
+    if (isAboutTime(failure) && this.#learnTime()) return true;
     if (!isAboutIdentity(failure)) return false;
     this.connection.credentials.forget(used);
     return true;
@@ -127,25 +136,28 @@ export class AwsClient {
         body,
         signal,
       });
+      this.#noteTime(answer.headers);
       if (answer.statusCode >= 200 && answer.statusCode < 300) {
         return { status: answer.statusCode, headers: answer.headers, body: answer.body };
       }
       const text = await readWithin(answer.body, FAILURE_BYTES_MAX).catch(() => new Uint8Array(0));
       const failure = await readFailure(answer.statusCode, answer.headers, text);
       const error = awsError(action, failure, answer.headers, this.connection.clock());
-      return new Failed(error, isPassing(failure), answer.headers, failure);
+      return new Failed(error, isPassing(failure), failure);
     } catch (error) {
       signal.throwIfAborted();
-      return new Failed(connectionError(action, error), true, {});
+      return new Failed(connectionError(action, error), true);
     }
   }
 
   async #sign(request: AwsRequest, credentials: Credentials): Promise<SignedParts> {
-    const { SignatureV4 } = await import("@smithy/signature-v4");
     const { method, origin, path, query = {}, body, unsignedPayload } = request;
     const { region, version, clock } = this.connection;
     const isS3 = this.#service === "s3";
-    const signer = new SignatureV4({
+    const Signer = region === "*"
+      ? (await import("@smithy/signature-v4a")).SignatureV4a
+      : (await import("@smithy/signature-v4")).SignatureV4;
+    const signer = new Signer({
       service: this.#service,
       region,
       credentials,
@@ -184,12 +196,15 @@ export class AwsClient {
     });
   }
 
-  /** Takes up the other side's time; true when that changes what is signed. */
-  #learnTime(headers: AnswerHeaders): boolean {
+  #noteTime(headers: AnswerHeaders): void {
     const theirs = Date.parse(header(headers, "date") ?? "");
-    if (Number.isNaN(theirs)) return false;
-    const skewMs = theirs - this.connection.clock();
-    if (Math.abs(skewMs - this.#skewMs) < SKEW_MS) return false;
+    this.#differenceMs = Number.isNaN(theirs) ? undefined : theirs - this.connection.clock();
+  }
+
+  /** Takes up the other side's time; true when that changes what is signed. */
+  #learnTime(): boolean {
+    const skewMs = this.#differenceMs;
+    if (skewMs === undefined || Math.abs(skewMs - this.#skewMs) < SKEW_MS) return false;
     this.#skewMs = skewMs;
     return true;
   }
@@ -204,18 +219,11 @@ interface SignedParts {
 class Failed {
   readonly error: RetryableError;
   readonly isPassing: boolean;
-  readonly headers: AnswerHeaders;
   readonly failure: AwsFailure | undefined;
 
-  constructor(
-    error: RetryableError,
-    isPassing: boolean,
-    headers: AnswerHeaders,
-    failure?: AwsFailure,
-  ) {
+  constructor(error: RetryableError, isPassing: boolean, failure?: AwsFailure) {
     this.error = error;
     this.isPassing = isPassing;
-    this.headers = headers;
     this.failure = failure;
   }
 }

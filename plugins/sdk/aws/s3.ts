@@ -1,4 +1,5 @@
-// S3 and stores that speak like it: listing a bucket, reading an object or what is known of it.
+// S3 and stores that speak like it: listing a bucket, reading an object or what is known of it, and
+// the one way to send a request to either. Writing stands in s3-write.ts.
 
 import { Buffer } from "node:buffer";
 import { RetryableError } from "../errors.ts";
@@ -24,6 +25,15 @@ export interface S3Options {
    * names that cannot be a host's.
    */
   readonly forcePathStyle?: boolean | undefined;
+  /** Account that has to own the bucket, or every request is refused. */
+  readonly expectedBucketOwner?: string | undefined;
+}
+
+/** A request to a bucket, or to an object of it. */
+export interface S3Request extends Omit<AwsRequest, "origin" | "path"> {
+  readonly bucket: string;
+  /** Without one, it is about the bucket. */
+  readonly key?: string;
 }
 
 /** Which part of a bucket to list. */
@@ -101,7 +111,7 @@ export class S3 {
     const action = `Cannot list "s3://${bucket}/${prefix}"`;
     for (let token: string | undefined = "";;) {
       const more = token === "" ? query : { ...query, "continuation-token": token };
-      const root = await this.#xml({ action, method: "GET", query: more, signal }, bucket);
+      const root = await this.askXml({ action, method: "GET", query: more, bucket, signal });
       yield readPage(root);
       const next = textOf(root, "IsTruncated") === "true"
         ? textOf(root, "NextContinuationToken")
@@ -114,7 +124,13 @@ export class S3 {
   /** Begins to read an object. `NoSuchKey` is the error's code where there is none. */
   async get(bucket: string, key: string, signal: AbortSignal): Promise<OpenObject> {
     const action = `Cannot read object "s3://${bucket}/${key}"`;
-    const { headers, body } = await this.#send({ action, method: "GET", signal }, bucket, key);
+    const { headers, body } = await this.send({
+      action,
+      method: "GET",
+      bucket,
+      key,
+      signal,
+    });
     return {
       ...readHead(headers),
       body: blocksOf(body, action, signal),
@@ -126,9 +142,20 @@ export class S3 {
   /** What is known of an object. `Http404` is the error's code where there is none. */
   async head(bucket: string, key: string, signal: AbortSignal): Promise<ObjectHead> {
     const action = `Cannot look up object "s3://${bucket}/${key}"`;
-    const { headers, body } = await this.#send({ action, method: "HEAD", signal }, bucket, key);
+    const { headers, body } = await this.send({
+      action,
+      method: "HEAD",
+      bucket,
+      key,
+      signal,
+    });
     await readWithin(body, 0);
     return readHead(headers);
+  }
+
+  /** How far the store's clock is ahead, by its last answer. */
+  get clockDifferenceMs(): number | undefined {
+    return this.#client.clockDifferenceMs;
   }
 
   /** Closes connections. Safe to call twice. */
@@ -136,32 +163,32 @@ export class S3 {
     await this.#client.close();
   }
 
-  async #xml(
-    request: Omit<AwsRequest, "origin" | "path">,
-    bucket: string,
-  ): Promise<XmlElement> {
-    const { body } = await this.#send(request, bucket, "");
+  /** Sends a request and reads its answer as XML; no elements where it is empty. */
+  async askXml(request: S3Request): Promise<XmlElement> {
+    const { body } = await this.send(request);
     try {
-      return await parseXml(Buffer.from(await readWithin(body, PAGE_BYTES_MAX)).toString("utf8"));
+      const text = Buffer.from(await readWithin(body, PAGE_BYTES_MAX)).toString("utf8");
+      return text === "" ? {} : await parseXml(text);
     } catch (error) {
       request.signal.throwIfAborted();
       throw connectionError(request.action, error);
     }
   }
 
-  async #send(
-    request: Omit<AwsRequest, "origin" | "path">,
-    bucket: string,
-    key: string,
-  ): Promise<AwsAnswer> {
-    const { endpoint, forcePathStyle, connection } = this.#options;
+  /** Sends a request. Throws as AwsClient.send() does; the answer's body has to be read. */
+  async send({ bucket, key = "", ...request }: S3Request): Promise<AwsAnswer> {
+    const { endpoint, forcePathStyle, expectedBucketOwner: owner, connection } = this.#options;
     const base = new URL(endpoint ?? awsEndpoint("s3", connection.region));
     const inHost = !(forcePathStyle ?? endpoint !== undefined) && HOST_NAME.test(bucket);
     const host = inHost ? `${bucket}.${base.host}` : base.host;
     const path = key.split("/").map(encode).join("/");
     const start = base.pathname.replace(/\/$/, "");
+    const owned: Record<string, string> = owner === undefined
+      ? {}
+      : { "x-amz-expected-bucket-owner": owner };
     return await this.#client.send({
       ...request,
+      headers: { ...request.headers, ...owned },
       origin: `${base.protocol}//${host}`,
       path: inHost ? `${start}/${path}` : `${start}/${encode(bucket)}${path && "/"}${path}`,
     });

@@ -5,7 +5,7 @@ import {
   formatLogFileKey,
   isLogFileOwner,
   logFileBytes,
-  logFileText,
+  logFilePieces,
   logFolder,
   parseLogFileKey,
   uniquePart,
@@ -90,10 +90,16 @@ t.test("logFolder keeps insights, network activity and aggregates apart", async 
   ]);
 });
 
-t.test("logFileText joins the records' bytes without looking at them", async (t) => {
+t.test("logFilePieces joins the records' bytes without looking at them", async (t) => {
   const records = ['{"a":1.50}', "{ }"].map((text) => ({ bytes: new TextEncoder().encode(text) }));
-  const text = logFileText(records);
-  t.equal(new TextDecoder().decode(text), '{"Records":[{"a":1.50},{ }]}');
-  t.equal(text.length, logFileBytes(2, 13));
-  t.equal(new TextDecoder().decode(logFileText([])), '{"Records":[]}');
+  const join = (of: typeof records, room: number) => {
+    const pieces = Array.from(logFilePieces(of, new Uint8Array(room)), (piece) => piece.slice());
+    t.ok(pieces.slice(0, -1).every(({ length }) => length > room - 2), "each fills its room");
+    return Buffer.concat(pieces).toString();
+  };
+  for (let room = 20; room < 50; room++) {
+    t.equal(join(records, room), '{"Records":[{"a":1.50},{ }]}');
+    t.equal(join([], room), '{"Records":[]}');
+  }
+  t.equal(logFileBytes(2, 13), 28);
 });

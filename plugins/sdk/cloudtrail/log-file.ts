@@ -122,27 +122,42 @@ export function logFileBytes(records: number, bytes: number): number {
 }
 
 /**
- * A log file's text: `{"Records":[…]}` around the records' own bytes, which are not looked at. It is
- * written into `room` where that is large enough, else into memory of its own.
+ * A log file's text piece by piece: `{"Records":[…]}` around the records' own bytes, which are not
+ * looked at. Each piece lies in `room`, fills it but for the last, and holds until the next.
  */
-export function logFileText(
+export function* logFilePieces(
   records: readonly { readonly bytes: Uint8Array }[],
-  room?: Uint8Array,
-): Uint8Array {
-  let bytes = 0;
-  for (let i = 0; i < records.length; i++) bytes += records[i]!.bytes.length;
-  const length = logFileBytes(records.length, bytes);
-  // Every byte is written below, so it need not be zero before.
-  const text = room !== undefined && room.length >= length
-    ? room.subarray(0, length)
-    : Buffer.allocUnsafeSlow(length);
-  text.set(HEAD);
+  room: Uint8Array,
+): Generator<Uint8Array> {
+  room.set(HEAD);
   let at = HEAD.length;
   for (let i = 0; i < records.length; i++) {
-    if (i > 0) text[at++] = COMMA;
-    text.set(records[i]!.bytes, at);
-    at += records[i]!.bytes.length;
+    const { bytes } = records[i]!;
+    if (i > 0) {
+      if (at === room.length) {
+        yield room;
+        at = 0;
+      }
+      room[at++] = COMMA;
+    }
+    for (let from = 0; from < bytes.length;) {
+      if (at === room.length) {
+        yield room;
+        at = 0;
+      }
+      const taken = Math.min(bytes.length - from, room.length - at);
+      room.set(
+        from === 0 && taken === bytes.length ? bytes : bytes.subarray(from, from + taken),
+        at,
+      );
+      at += taken;
+      from += taken;
+    }
   }
-  text.set(TAIL, at);
-  return text;
+  if (at + TAIL.length > room.length) {
+    yield room.subarray(0, at);
+    at = 0;
+  }
+  room.set(TAIL, at);
+  yield room.subarray(0, at + TAIL.length);
 }

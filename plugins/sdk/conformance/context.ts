@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
-import { gzip } from "node:zlib";
+import { constants, deflateRaw, gzip } from "node:zlib";
 import { type AgentStatusService, agentStatusService } from "../agent-status.ts";
 import type {
   AgentIdentity,
@@ -97,11 +97,13 @@ export function memoryState(): StateStore {
 }
 
 const compress = promisify(gzip);
+const compressPiece = promisify(deflateRaw);
 
 /** A runtime with everything that the context promises. */
 export const testRuntime: Runtime = {
   name: process.versions.deno === undefined ? "node" : "deno",
   gzip: (chunks, level) => compress(Buffer.concat(chunks), { level: level ?? 6 }),
+  deflate: (piece, level) => compressPiece(piece, { level, finishFlush: constants.Z_SYNC_FLUSH }),
   // Good for some messages at a time; on Deno the agent itself has a better one.
   datagrams: nodeDatagrams,
 };
