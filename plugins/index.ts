@@ -41,7 +41,9 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     redact: () => import("./processors/redact/index.ts"),
   },
   exporter: {
+    cloudwatch_logs: () => import("./exporters/cloudwatch_logs/index.ts"),
     debug: () => import("./exporters/debug/index.ts"),
+    eventbridge: () => import("./exporters/eventbridge/index.ts"),
     file: () => import("./exporters/file/index.ts"),
     otlp: () => import("./exporters/otlp/index.ts"),
     trail: () => import("./exporters/trail/index.ts"),
