@@ -111,5 +111,17 @@ export interface EventHistory {
   extent(): HistoryExtent;
 }
 
+/** Where a history lies that is to be read without its agent. */
+export interface HistoryPlace {
+  /** The component's folder. */
+  readonly directory: string;
+  /** What the agent calls an account or region that a record does not name. */
+  readonly own: { readonly accountId: string; readonly region: string };
+  /** Milliseconds since the epoch. */
+  readonly clock: () => number;
+  /** Told what is damaged. */
+  readonly tell: (message: string) => void;
+}
+
 /** The kind; there may be several, one for each exporter that keeps a history. */
 export const eventHistoryService: ServiceKind<EventHistory> = serviceKind("event history");

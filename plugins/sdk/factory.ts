@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import type { AccountNames } from "./accounts.ts";
 import type { ComponentContext, Exporter, Extension, Processor, Receiver } from "./component.ts";
+import type { EventHistory, HistoryPlace } from "./event-history.ts";
 import type { CheckContext, Finding } from "./finding.ts";
 import type { Format } from "./format.ts";
 import type { Intake } from "./intake.ts";
@@ -110,6 +111,11 @@ export interface ExporterFactory<Schema extends z.ZodType = z.ZodType>
    * lies there is not of this type. Rejects where the place cannot be read.
    */
   verify?(place: string, options: VerifyOptions): Promise<VerifyReport | undefined>;
+  /**
+   * Opens the event history that an exporter of this type has kept, for reading alone; for `cairn
+   * history` where no agent runs. Rejects where there is none.
+   */
+  openHistory?(place: HistoryPlace): Promise<EventHistory>;
 }
 
 /** Makes extensions. */
