@@ -1,42 +1,46 @@
 // The agent: owns every lifecycle. Starts from the far end of the flow to its beginning, so that
-// nothing arrives before there is somewhere to put it, and stops in the other direction.
+// nothing arrives before there is somewhere to put it, and stops in the other direction; in between,
+// it exchanges what runs for what a reload asks for.
 
 import process from "node:process";
 import {
   type AgentIdentity,
   agentStatusService,
-  type Component,
-  type Exporter,
-  type Extension,
-  type Processor,
-  type Receiver,
+  selfAuditService,
 } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
-import { fanOut } from "../pipeline/intake.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { Taps } from "../pipeline/taps.ts";
 import { realFiles } from "../queue/files.ts";
 import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
-import { ComponentSet, type ComponentSetOptions } from "./component-set.ts";
+import { ComponentSet } from "./component-set.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { type ControlServer, openControl } from "./control.ts";
-import { countIntake } from "./counted-intake.ts";
 import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-dir.ts";
 import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import { drain, type Drained } from "./drain.ts";
 import { inspectionRoutes } from "./inspection.ts";
+import { OwnAudit } from "./own-audit.ts";
+import type { ReloadReport, ReloadTrigger } from "./reload-report.ts";
+import { type ReadAgain, Reloader } from "./reloader.ts";
+import { Running } from "./running.ts";
 import type { AgentStatus } from "./status.ts";
 
 export type { Drained } from "./drain.ts";
+export type { ReloadReport } from "./reload-report.ts";
+export type { ReadAgain } from "./reloader.ts";
 
 // Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
 const DEDUPE_ENTRIES_MAX = 65_536;
 
-// What a start under way gets to reach its next step before the agent is stopped around it.
+// What a start or reload under way gets to reach its next step before the agent is stopped around it.
 const START_GRACE_MS = 2000;
+
+// What the last records get to be delivered where delivery works: an auditor wants to see a stop.
+const LAST_DELIVERY_MS = 1000;
 
 /** What an agent needs besides its configuration. */
 export interface AgentOptions {
@@ -45,12 +49,16 @@ export interface AgentOptions {
   readonly runtime: HostRuntime;
   /** Milliseconds since the epoch; the system's clock by default. */
   readonly clock?: () => number;
-  /** Sources without a stored position are read from their beginning. */
+  /** Sources without a stored position are read from their beginning; start and stop are no records. */
   readonly once?: boolean;
+  /** Reads the configuration again; without it, there is no reload. */
+  readonly read?: () => Promise<ReadAgain>;
 }
 
 /** A running configuration. */
 export interface Agent {
+  /** The configuration that runs. */
+  readonly config: ResolvedConfig;
   /**
    * Resolves when everything runs. Rejects with DataDirError or StartError, and has then stopped
    * whatever had started. `stop` may be called while it is under way.
@@ -58,6 +66,11 @@ export interface Agent {
   start(): Promise<void>;
   /** Resolves when every finite source is read to its end and all of it is delivered. */
   drained(signal?: AbortSignal): Promise<Drained>;
+  /**
+   * Reads the configuration again and exchanges what differs, once the start is over; whatever is
+   * wrong with it, the agent goes on as before. Rejects where the agent has not started, or stops.
+   */
+  reload(trigger: ReloadTrigger): Promise<ReloadReport>;
   /** Stops in order; at the deadline it leaves behind what still runs. Safe twice. */
   stop(deadline: AbortSignal): Promise<void>;
   /** How everything is doing. */
@@ -70,50 +83,62 @@ export function createAgent(config: ResolvedConfig, options: AgentOptions): Agen
 }
 
 class ConfiguredAgent implements Agent {
-  readonly #config: ResolvedConfig;
+  readonly #first: ResolvedConfig;
   readonly #options: AgentOptions;
   readonly #clock: () => number;
   readonly #identity: AgentIdentity;
   readonly #dataDir: DataDir;
+  readonly #running: Running;
   readonly #components: ComponentSet;
-  readonly #extensions: Extension[] = [];
-  readonly #pipelines: Pipeline[] = [];
-  readonly #exporters: Exporter[] = [];
-  readonly #processors: Processor[] = [];
-  readonly #receivers = new Map<string, Receiver>();
-  readonly #startedAt: number;
+  readonly #audit: OwnAudit;
+  readonly #reloader: Reloader;
   readonly #telemetry: Telemetry;
   readonly #taps: Taps;
+  readonly #startedAt: number;
   #control: ControlServer | undefined;
   #state: AgentStatus["state"] = "starting";
   #starting: Promise<void> | undefined;
   #stopping: Promise<void> | undefined;
 
   constructor(config: ResolvedConfig, options: AgentOptions) {
-    this.#config = config;
+    const { version, logs, runtime, once = false, clock = Date.now } = options;
+    this.#first = config;
     this.#options = options;
-    this.#clock = options.clock ?? Date.now;
-    this.#startedAt = this.#clock();
-    this.#identity = { ...config.agent, version: options.version };
+    this.#clock = clock;
+    this.#startedAt = clock();
+    this.#identity = { ...config.agent, version };
     this.#dataDir = dataDirAt(config.dataDir);
-    const { version, logs } = options;
     const status = () => this.status();
     const { host } = this.#identity;
-    this.#telemetry = new Telemetry({ config, version, host, logs, status, clock: this.#clock });
-    this.#taps = new Taps(this.#clock, () => secretsOf(this.#config));
-    const shared: ComponentSetOptions = {
+    this.#telemetry = new Telemetry({ config, version, host, logs, status, clock });
+    this.#taps = new Taps(clock, () => secretsOf(this.config));
+    this.#components = new ComponentSet({
       identity: this.#identity,
       dataDir: this.#dataDir,
-      formats: config.formats,
       logs,
-      clock: this.#clock,
-      runtime: options.runtime,
-      once: options.once ?? false,
+      clock,
+      runtime,
+      once,
       meter: (component) => this.#telemetry.meter(component),
       tracer: (component) => this.#telemetry.someTracer(component),
-    };
-    this.#components = new ComponentSet(shared);
+    });
+    this.#running = new Running(config, {
+      components: this.#components,
+      openPipeline: (pipeline) => this.#openPipeline(pipeline),
+      check: () => {
+        if (this.#stopping !== undefined) throw new Error("The agent stops");
+      },
+      log: logs.of("agent"),
+    });
+    this.#audit = this.#openAudit();
+    this.#reloader = this.#openReloader();
     this.#components.provide(agentStatusService, { status });
+    this.#components.provide(selfAuditService, this.#audit);
+  }
+
+  get config(): ResolvedConfig {
+    const { graph } = this.#running;
+    return graph.lines.size === 0 ? this.#first : graph.config;
   }
 
   async start(): Promise<void> {
@@ -121,14 +146,23 @@ class ConfiguredAgent implements Agent {
     try {
       await this.#starting;
     } catch (error) {
-      const { signal, cancel } = startDeadline(this.#config.stopTimeoutMs);
+      const { signal, cancel } = startDeadline(this.#first.stopTimeoutMs);
       await this.stop(signal).finally(cancel);
       throw asDataDirError(this.#dataDir.path, error) ?? error;
     }
   }
 
   drained(signal?: AbortSignal): Promise<Drained> {
-    return drain(this.#receivers, this.#pipelines, signal);
+    const { graph, pipelines } = this.#running;
+    return drain(graph.sources, pipelines, signal);
+  }
+
+  async reload(trigger: ReloadTrigger): Promise<ReloadReport> {
+    await this.#starting?.catch(() => undefined);
+    if (this.#state !== "running") {
+      throw new Error(`Cannot reload the configuration: the agent is ${this.#state}`);
+    }
+    return await this.#reloader.request(trigger);
   }
 
   stop(deadline: AbortSignal): Promise<void> {
@@ -136,6 +170,8 @@ class ConfiguredAgent implements Agent {
   }
 
   status(): AgentStatus {
+    const { last } = this.#reloader;
+    const { hash } = this.config;
     return {
       version: this.#options.version,
       runtime: this.#options.runtime.name,
@@ -144,9 +180,54 @@ class ConfiguredAgent implements Agent {
       dataDir: this.#dataDir.path,
       state: this.#state,
       startedAt: this.#startedAt,
+      ...(hash !== undefined && { configuration: hash }),
+      ...(last !== undefined && { reload: last }),
       components: this.#components.status(),
-      pipelines: this.#pipelines.map((pipeline) => pipeline.status()),
+      pipelines: this.#running.pipelines.map((pipeline) => pipeline.status()),
     };
+  }
+
+  #openAudit(): OwnAudit {
+    const { version, runtime, logs } = this.#options;
+    return new OwnAudit({
+      boot: `${this.#startedAt}-${process.pid}`,
+      clock: this.#clock,
+      log: logs.of("agent"),
+      isOn: () => this.config.selfAudit ?? true,
+      pipelines: () => this.#running.pipelines,
+      about: { version, runtime: runtime.name, pid: process.pid },
+    });
+  }
+
+  #openReloader(): Reloader {
+    const { read, logs } = this.#options;
+    return new Reloader({
+      current: () => this.config,
+      read: read ?? (() => Promise.reject(new Error("There is no source to read again"))),
+      apply: (config) => this.#running.apply(config),
+      note: (report) => this.#audit.reloaded(report),
+      clock: this.#clock,
+      log: logs.of("agent"),
+    });
+  }
+
+  #openPipeline({ name, queue }: ResolvedPipeline): Promise<Pipeline> {
+    const { logs, runtime } = this.#options;
+    return Pipeline.open({
+      name,
+      directory: this.#dataDir.queue(name),
+      deadLettersDirectory: this.#dataDir.deadLetters(name),
+      queue,
+      agent: this.#identity,
+      clock: this.#clock,
+      log: logs.of(name),
+      tracer: this.#telemetry.tracer(`pipeline/${name}`),
+      taps: this.#taps,
+      dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
+      // They come once they have started.
+      processors: [],
+      files: { ...realFiles, ...runtime.files },
+    });
   }
 
   async #startAll(): Promise<void> {
@@ -154,151 +235,64 @@ class ConfiguredAgent implements Agent {
       () => prepareDataDir(this.#dataDir),
       () => this.#startControl(),
       () => this.#telemetry.start(),
-      () => this.#startExtensions(),
-      () => this.#openPipelines(),
-      () => this.#startExporters(),
-      () => this.#startProcessors(),
-      () => this.#startReceivers(),
+      () => this.#startRunning(),
     ];
     for (const step of steps) {
       await step();
       if (this.#stopping !== undefined) return;
     }
     this.#state = "running";
+    this.#audit.open();
+    if (this.#options.once !== true) await this.#audit.started(this.config.hash);
   }
 
   async #startControl(): Promise<void> {
-    const desk = openDesk({
-      config: () => this.#config,
-      agent: this.#identity,
-      pipelines: () => this.#pipelines,
-    });
     const { logs } = this.#options;
+    const desk = openDesk({
+      config: () => this.config,
+      agent: this.#identity,
+      pipelines: () => this.#running.pipelines,
+    });
     const inspected = { taps: this.#taps, telemetry: this.#telemetry, logs };
     const routes = {
       "GET /status": () => this.status(),
+      "POST /reload": () => this.reload("command"),
       ...deskRoutes(desk),
-      ...inspectionRoutes({ ...inspected, secrets: () => secretsOf(this.#config) }),
+      ...inspectionRoutes({ ...inspected, secrets: () => secretsOf(this.config) }),
     };
-    const log = logs.of("agent");
-    this.#control = await openControl(this.#dataDir.socket, routes, log);
+    this.#control = await openControl(this.#dataDir.socket, routes, logs.of("agent"));
   }
 
-  async #startExtensions(): Promise<void> {
-    for (const { id, factory, config } of this.#config.extensions.values()) {
-      const extension = await this.#components.make(
-        "extension",
-        id,
-        (context) => factory.create(config, context),
-      );
-      this.#extensions.push(extension);
-      await this.#run(extension);
+  async #startRunning(): Promise<void> {
+    try {
+      await this.#running.apply(this.#first);
+    } catch (error) {
+      if (this.#stopping === undefined) throw error;
     }
-  }
-
-  async #openPipelines(): Promise<void> {
-    for (const pipeline of this.#config.pipelines) {
-      const processors = await this.#makeProcessors(pipeline);
-      this.#processors.push(...processors);
-      this.#pipelines.push(
-        await Pipeline.open({
-          name: pipeline.name,
-          directory: this.#dataDir.queue(pipeline.name),
-          deadLettersDirectory: this.#dataDir.deadLetters(pipeline.name),
-          queue: pipeline.queue,
-          agent: this.#identity,
-          clock: this.#clock,
-          log: this.#options.logs.of(pipeline.name),
-          tracer: this.#telemetry.tracer(`pipeline/${pipeline.name}`),
-          taps: this.#taps,
-          dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
-          processors,
-          files: { ...realFiles, ...this.#options.runtime.files },
-        }),
-      );
-    }
-  }
-
-  #makeProcessors(pipeline: ResolvedPipeline): Promise<Processor[]> {
-    return Promise.all(pipeline.processors.map((id) => {
-      const { factory, config } = this.#config.processors.get(id)!;
-      const create = (context: Parameters<typeof factory.create>[1]) =>
-        factory.create(config, context);
-      return this.#components.make("processor", id, create, { pipeline: pipeline.name });
-    }));
-  }
-
-  async #startExporters(): Promise<void> {
-    for (const [index, { exporters }] of this.#config.pipelines.entries()) {
-      for (const id of exporters) {
-        const { factory, config, ...deliver } = this.#config.exporters.get(id)!;
-        const exporter = await this.#components.make(
-          "exporter",
-          id,
-          (context) => factory.create(config, context),
-        );
-        this.#exporters.push(exporter);
-        await this.#run(exporter);
-        await this.#pipelines[index]!.addExporter(id, exporter, {
-          ...deliver,
-          report: this.#components.reporter(exporter),
-        });
-      }
-    }
-    for (const pipeline of this.#pipelines) pipeline.start();
-  }
-
-  async #startProcessors(): Promise<void> {
-    for (const processor of this.#processors) await this.#run(processor);
-  }
-
-  async #startReceivers(): Promise<void> {
-    for (const { id, factory, config } of this.#config.receivers.values()) {
-      const intakes = this.#config.pipelines.flatMap((pipeline, index) =>
-        pipeline.receivers.includes(id) ? [this.#pipelines[index]!.intake(id)] : []
-      );
-      const { intake, counts } = countIntake(intakes.length === 1 ? intakes[0]! : fanOut(intakes));
-      const receiver = await this.#components.make(
-        "receiver",
-        id,
-        (context) => factory.create(config, context, intake),
-        { intake: counts },
-      );
-      this.#receivers.set(id, receiver);
-      await this.#run(receiver);
-    }
-  }
-
-  /** Starts a component, unless the agent is told to stop meanwhile. */
-  async #run(component: Component): Promise<void> {
-    if (this.#stopping === undefined) await this.#components.start(component);
   }
 
   async #stopAll(deadline: AbortSignal): Promise<void> {
     this.#state = "stopping";
     // What is being opened right now must not be left open.
     const patience = startDeadline(START_GRACE_MS);
-    await untilAborted(this.#starting ?? Promise.resolve(), patience.signal)
-      .catch(() => undefined);
+    const underWay = Promise.all([this.#starting, this.#reloader.idle()]);
+    await untilAborted(underWay, patience.signal).catch(() => undefined);
     patience.cancel();
-    const stop = (components: Iterable<Component>) =>
-      Promise.all(Array.from(components, (part) => this.#components.stop(part, deadline)));
-    await stop(this.#receivers.values());
-    await stop(this.#processors);
-    await Promise.all(this.#pipelines.map((pipeline) => this.#stopPipeline(pipeline, deadline)));
-    await stop(this.#exporters);
-    await stop(this.#extensions);
+    await this.#running.stop(deadline, () => this.#sayGoodbye(deadline));
     this.#taps.close();
     await this.#telemetry.stop(deadline);
     await this.#control?.close();
   }
 
-  async #stopPipeline(pipeline: Pipeline, deadline: AbortSignal): Promise<void> {
-    try {
-      await pipeline.stop(deadline);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#options.logs.of(pipeline.name).error(`Cannot stop the pipeline: ${reason}`);
+  /** The last records; they are delivered now where that takes but a moment, else after a start. */
+  async #sayGoodbye(deadline: AbortSignal): Promise<void> {
+    if (this.#running.graph.lines.size > 0 && this.#options.once !== true) {
+      await this.#audit.stopped(this.config.hash);
+      const patience = AbortSignal.any([deadline, AbortSignal.timeout(LAST_DELIVERY_MS)]);
+      const healthy = this.#running.pipelines.filter(({ isDelivering }) => isDelivering);
+      await Promise.all(healthy.map((pipeline) => pipeline.drained(patience)))
+        .catch(() => undefined);
     }
+    this.#audit.close();
   }
 }

@@ -11,8 +11,10 @@ import type {
   Format,
   FormatContext,
   FormatFactory,
+  Log,
   Runtime,
   ServiceKind,
+  StateStore,
 } from "../../plugins/sdk/index.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import type { IntakeCounts } from "./counted-intake.ts";
@@ -28,16 +30,15 @@ const GRACE_MS = 500;
 export interface ComponentSetOptions {
   readonly identity: AgentIdentity;
   readonly dataDir: DataDir;
-  readonly formats: ReadonlyMap<string, FormatFactory>;
   readonly logs: Logs;
   readonly clock: () => number;
   readonly runtime: Runtime;
   readonly once: boolean;
   /** What a component records with; asked when one is made, with its kind and id. */
   readonly meter: (component: string) => Meter;
-}
   /** What a component begins spans with, likewise. */
   readonly tracer: (component: string) => Tracer;
+}
 
 /** What differs between kinds. */
 export interface MakeOptions {
@@ -56,6 +57,10 @@ export class StartError extends Error {
 interface Member {
   readonly host: ComponentHost;
   readonly label: string;
+  /** File of its state. */
+  readonly statePath: string;
+  /** Made for a reload that has not come to it yet, it is not shown. */
+  isShown: boolean;
   isStarted: boolean;
 }
 
@@ -64,9 +69,16 @@ export class ComponentSet {
   readonly #options: ComponentSetOptions;
   readonly #services = new Services();
   readonly #members = new Map<Component, Member>();
+  readonly #states = new Map<string, Promise<StateStore>>();
+  #formats: ReadonlyMap<string, FormatFactory> = new Map();
 
   constructor(options: ComponentSetOptions) {
     this.#options = options;
+  }
+
+  /** The formats that receivers made from now on may ask for. */
+  useFormats(formats: ReadonlyMap<string, FormatFactory>): void {
+    this.#formats = formats;
   }
 
   /** Makes a component; nothing runs yet. */
@@ -80,7 +92,8 @@ export class ComponentSet {
     const log = logs.of(id);
     const label = `${kind} "${id}"`;
     const stateId = pipeline === undefined ? id : `${pipeline}/${id}`;
-    const state = await openStateStore(dataDir.state(kind, stateId), log);
+    const statePath = dataDir.state(kind, stateId);
+    const state = await this.#state(statePath, log);
     const ignored = new IgnoredCounts();
     const directory = dataDir.component(kind, stateId);
     const context = this.#context(kind, id, ignored);
@@ -93,7 +106,8 @@ export class ComponentSet {
       ignored,
       intake,
     });
-    this.#members.set(component, { host, label, isStarted: false });
+    const member = { host, label, statePath, isShown: false, isStarted: false };
+    this.#members.set(component, member);
     return component;
   }
 
@@ -102,7 +116,7 @@ export class ComponentSet {
     const member = this.#member(component);
     const { host, label } = member;
     host.report("starting");
-    member.isStarted = true;
+    member.isShown = member.isStarted = true;
     try {
       await component.start(host);
     } catch (error) {
@@ -132,6 +146,26 @@ export class ComponentSet {
     }
   }
 
+  /** The components of a kind that run, or begin to. */
+  started(kind: ComponentKind): readonly Component[] {
+    return [...this.#members]
+      .filter(([, { isStarted, host }]) => isStarted && host.status().kind === kind)
+      .map(([component]) => component);
+  }
+
+  /** How a component is doing. */
+  stateOf(component: Component): ComponentState {
+    return this.#member(component).host.status().state;
+  }
+
+  /** Knows a component no more; it is to be stopped, or never started. */
+  forget(component: Component): void {
+    const path = this.#members.get(component)?.statePath;
+    this.#members.delete(component);
+    const isUsed = [...this.#members.values()].some(({ statePath }) => statePath === path);
+    if (path !== undefined && !isUsed) this.#states.delete(path);
+  }
+
   /** How delivery tells that an exporter fails or works again. */
   reporter(component: Component): (state: ComponentState, reason?: string) => void {
     const member = this.#member(component);
@@ -149,7 +183,19 @@ export class ComponentSet {
 
   /** How each of them is doing. */
   status(): readonly ComponentStatus[] {
-    return Array.from(this.#members.values(), ({ host }) => host.status());
+    return [...this.#members.values()].filter(({ isShown }) => isShown)
+      .map(({ host }) => host.status());
+  }
+
+  /** One for each file: what a component writes while it stops, the one in its place reads. */
+  #state(path: string, log: Log): Promise<StateStore> {
+    let state = this.#states.get(path);
+    if (state === undefined) {
+      state = openStateStore(path, log);
+      this.#states.set(path, state);
+      state.catch(() => this.#states.delete(path));
+    }
+    return state;
   }
 
   #member(component: Component): Member {
@@ -165,6 +211,7 @@ export class ComponentSet {
   ): Omit<ComponentContext, "log" | "state" | "directory"> {
     const { identity, clock, runtime, once, meter, tracer } = this.#options;
     const ignored = counts.add.bind(counts);
+    const formats = this.#formats;
     return {
       id,
       ignored,
@@ -174,12 +221,17 @@ export class ComponentSet {
       agent: identity,
       runtime,
       once,
-      format: (name, config, sources) => this.#format(name, config, { ...sources, ignored }),
+      format: (name, config, sources) =>
+        this.#format(formats.get(name), name, config, { ...sources, ignored }),
     };
   }
 
-  #format(name: string, config: unknown = {}, context: Omit<FormatContext, "agent">): Format {
-    const factory = this.#options.formats.get(name);
+  #format(
+    factory: FormatFactory | undefined,
+    name: string,
+    config: unknown = {},
+    context: Omit<FormatContext, "agent">,
+  ): Format {
     if (factory === undefined) {
       throw new Error(`Cannot use format "${name}": the receiver's factory does not list it`);
     }

@@ -14,13 +14,13 @@ export interface Drained {
 
 /** Resolves when every finite source is read to its end and all of it is delivered. */
 export async function drain(
-  receivers: ReadonlyMap<string, Receiver>,
+  sources: ReadonlyMap<string, { readonly receiver: Receiver }>,
   pipelines: readonly Pipeline[],
   signal?: AbortSignal,
 ): Promise<Drained> {
   const endless: string[] = [];
   const failed: { id: string; reason: string }[] = [];
-  await Promise.all(Array.from(receivers, async ([id, receiver]) => {
+  await Promise.all(Array.from(sources, async ([id, { receiver }]) => {
     if (receiver.drain === undefined) return endless.push(id);
     try {
       await untilAborted(receiver.drain(), signal);

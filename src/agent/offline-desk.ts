@@ -1,7 +1,7 @@
 // Orders for dead letters while no agent runs: this process opens one pipeline, under its locks, for as
 // long as the order takes. Nothing is received or delivered; what is replayed waits in the queue.
 
-import { createNoopMeter } from "@opentelemetry/api";
+import { createNoopMeter, trace } from "@opentelemetry/api";
 import type { AgentIdentity, Processor } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { DeadLetters } from "../pipeline/dead-letters.ts";
@@ -49,13 +49,14 @@ export async function openOfflineDesk(
   const components = new ComponentSet({
     identity: agent,
     dataDir,
-    formats: config.formats,
     logs,
     clock,
     runtime,
     once: false,
     meter: createNoopMeter,
+    tracer: () => trace.getTracer("cairn"),
   });
+  components.useFormats(config.formats);
   const processors: Processor[] = [];
   for (const id of resolved.processors) {
     const { factory, config: own } = config.processors.get(id)!;

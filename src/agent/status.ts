@@ -1,9 +1,11 @@
 // The status of an agent: one document, which the control socket serves as JSON and `cairn status`
 // shows to people.
 
+import { counted, readableSize } from "../../plugins/sdk/wording.ts";
 import type { LetterCounts } from "../pipeline/dead-letters.ts";
 import type { ExporterStatus, PipelineStatus } from "../pipeline/pipeline.ts";
 import type { ComponentStatus } from "./host.ts";
+import { type ReloadReport, summarizeReload } from "./reload-report.ts";
 
 /** How an agent is doing. Times are in milliseconds since the epoch. */
 export interface AgentStatus {
@@ -14,16 +16,21 @@ export interface AgentStatus {
   readonly dataDir: string;
   readonly state: "starting" | "running" | "stopping";
   readonly startedAt: number;
+  /** SHA-256 of the configuration that runs, as `cairn print-config` prints it. */
+  readonly configuration?: string;
+  /** The last reload. */
+  readonly reload?: ReloadReport;
   readonly components: readonly ComponentStatus[];
   readonly pipelines: readonly PipelineStatus[];
 }
 
 /** The status for people: about a line for each component and each side of the books. */
 export function formatStatus(status: AgentStatus): string {
-  const { version, runtime, pid, host, dataDir, state, startedAt } = status;
+  const { version, runtime, pid, host, dataDir, state, startedAt, reload } = status;
   const lines = [
     `cairn ${version} on ${host} (${runtime}, process ${pid}): ${state} since ${time(startedAt)}`,
     `data_dir ${dataDir}`,
+    ...(reload === undefined ? [] : [`${time(reload.at)} ${summarizeReload(reload)}`]),
     "",
     ...status.components.flatMap(componentLines),
     ...status.pipelines.flatMap((pipeline) => ["", ...pipelineLines(pipeline)]),
@@ -50,7 +57,7 @@ function pipelineLines(pipeline: PipelineStatus): readonly string[] {
     `pipeline ${name}${state}`,
     `  received ${received} = stored ${stored} + filtered ${filtered} + duplicate ${duplicate} ` +
     `+ rejected ${rejected}`,
-    `  queue ${queue.bytes} bytes in ${queue.segments} segments${blocked}; ` +
+    `  queue ${readableSize(queue.bytes)} in ${counted(queue.segments, "segment")}${blocked}; ` +
     `dead letters ${formatLetters(letters)}`,
     ...pipeline.exporters.map((exporter) => exporterLine(exporter, stored)),
   ];

@@ -34,7 +34,7 @@ export interface ResolvedComponent<Factory> {
   readonly config: unknown;
   /**
    * Equal for two configurations that say the same of it, secrets included: then a reload leaves it
-   * running. Without it, `config` has to be the same object.
+   * running. Without it, only the same object is the same.
    */
   readonly digest?: string;
 }
@@ -86,6 +86,8 @@ export interface ResolvedConfig {
   readonly factories?: Factories;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
+  /** SHA-256 of what `cairn print-config` prints for it, in hexadecimal digits. */
+  readonly hash?: string;
   /** Whether the agent's own actions are records, too; they are where this is left out. */
   readonly selfAudit?: boolean;
   /** Whether to reload when a source of the configuration changes, and how often to look. */

@@ -173,16 +173,23 @@ export class Pipeline {
     await this.#queue.releaseCursor(id);
   }
 
-  /**
-   * Begins to deliver to the exporters that were added. Those that are no longer there hold nothing
-   * back from now on: what they have not had is let go.
-   */
+  /** Begins to deliver to the exporters that were added. */
+  deliver(): void {
+    for (const delivery of this.#deliveries.values()) delivery.start();
+  }
+
+  /** The same; those that are no longer there hold nothing back: what they have not had is let go. */
   start(): void {
     this.#queue.retainCursors([...this.#deliveries.keys()]).catch((error: unknown) => {
       const reason = messageOf(error);
       this.#options.log.warn("Cannot remove the cursors of removed exporters", { reason });
     });
-    for (const delivery of this.#deliveries.values()) delivery.start();
+    this.deliver();
+  }
+
+  /** Whether nothing is wrong with any delivery. */
+  get isDelivering(): boolean {
+    return [...this.#deliveries.values()].every((each) => each.status().state === "running");
   }
 
   /** Other limits of its queue from now on; those of the dead letters stay. */

@@ -135,6 +135,8 @@ export function testConfig(
       queue: { bytesMax: 2 ** 24, freeDiskBytesMin: 0, overflow: "block" },
     }],
     stopTimeoutMs: 2000,
+    // What tests count is what they put in.
+    selfAudit: false,
     logs: { level: "debug" },
   };
 }
