@@ -3,11 +3,7 @@
 // it exchanges what runs for what a reload asks for.
 
 import process from "node:process";
-import {
-  type AgentIdentity,
-  agentStatusService,
-  selfAuditService,
-} from "../../plugins/sdk/index.ts";
+import type { AgentIdentity } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
 import { Pipeline } from "../pipeline/pipeline.ts";
 import { Taps } from "../pipeline/taps.ts";
@@ -15,6 +11,7 @@ import { realFiles } from "../queue/files.ts";
 import type { HostRuntime } from "../runtime/runtime.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import { Telemetry } from "../telemetry/telemetry.ts";
+import { channelRoutes } from "./channel-orders.ts";
 import { ComponentSet } from "./component-set.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { type ControlServer, openControl } from "./control.ts";
@@ -24,6 +21,7 @@ import { startDeadline, untilAborted } from "./deadline.ts";
 import { drain, type Drained } from "./drain.ts";
 import { inspectionRoutes } from "./inspection.ts";
 import { OwnAudit } from "./own-audit.ts";
+import { offerOwnServices } from "./own-services.ts";
 import type { ReloadReport, ReloadTrigger } from "./reload-report.ts";
 import { type ReadAgain, Reloader } from "./reloader.ts";
 import { Running } from "./running.ts";
@@ -132,8 +130,8 @@ class ConfiguredAgent implements Agent {
     });
     this.#audit = this.#openAudit();
     this.#reloader = this.#openReloader();
-    this.#components.provide(agentStatusService, { status });
-    this.#components.provide(selfAuditService, this.#audit);
+    const services = { status, audit: this.#audit, config: () => this.config };
+    offerOwnServices(this.#components, services);
   }
 
   get config(): ResolvedConfig {
@@ -258,6 +256,7 @@ class ConfiguredAgent implements Agent {
       "GET /status": () => this.status(),
       "POST /reload": () => this.reload("command"),
       ...deskRoutes(desk),
+      ...channelRoutes(this.#components, this.#identity),
       ...inspectionRoutes({ ...inspected, secrets: () => secretsOf(this.config) }),
     };
     this.#control = await openControl(this.#dataDir.socket, routes, logs.of("agent"));

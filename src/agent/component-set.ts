@@ -181,6 +181,11 @@ export class ComponentSet {
     this.#services.provide(this, kind, service);
   }
 
+  /** The services of a kind that components offer. */
+  find<S>(kind: ServiceKind<S>): readonly S[] {
+    return this.#services.find(kind);
+  }
+
   /** How each of them is doing. */
   status(): readonly ComponentStatus[] {
     return [...this.#members.values()].filter(({ isShown }) => isShown)

@@ -7,6 +7,7 @@ import type { AgentIdentity, ComponentFactory, ComponentKind } from "../../plugi
 import { check } from "./check.ts";
 import { resolveComponents } from "./components.ts";
 import { agentOptions, SECTIONS, serviceOptions } from "./document.ts";
+import { declared } from "./declared.ts";
 import type { LoadedConfig } from "./load.ts";
 import { digestOf, emptyMap, find, isBlank, type MapNode, placeOf } from "./node.ts";
 import { type PluginUse, pluginUses } from "./plugins.ts";
@@ -95,6 +96,7 @@ export async function resolve(
     fixed: fixedOptions(agent.value, defaults, sections.service.node),
     ...telemetry(service.value.telemetry),
     ...(known !== factories && { factories: known }),
+    declared: declared(sections, loaded.root.at),
   };
   return { config, factories: known, problems: [], warnings: sortProblems(warnings) };
 }

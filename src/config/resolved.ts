@@ -9,6 +9,7 @@ import type {
   ReceiverFactory,
   StoredRecord,
 } from "../../plugins/sdk/index.ts";
+import type { Declarations } from "../../plugins/sdk/declarations.ts";
 import type { Endpoint } from "../../plugins/sdk/endpoint.ts";
 import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { Factories } from "./resolve.ts";
@@ -84,6 +85,8 @@ export interface ResolvedConfig {
   readonly formats: ReadonlyMap<string, FormatFactory>;
   /** What else could be named, where the configuration brings plugins of its own. */
   readonly factories?: Factories;
+  /** Where each component is declared. */
+  readonly declared?: Declarations;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
   /** SHA-256 of what `cairn print-config` prints for it, in hexadecimal digits. */
