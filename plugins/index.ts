@@ -8,6 +8,7 @@ type Load = () => Promise<{ readonly default: unknown }>;
 export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Load>>>> = {
   receiver: {
     auditd: () => import("./receivers/auditd/index.ts"),
+    channel: () => import("./receivers/channel/index.ts"),
     cloudtrail: () => import("./receivers/cloudtrail/index.ts"),
     docker: () => import("./receivers/docker/index.ts"),
     file: () => import("./receivers/file/index.ts"),
@@ -41,14 +42,17 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     redact: () => import("./processors/redact/index.ts"),
   },
   exporter: {
+    audit_channel: () => import("./exporters/audit_channel/index.ts"),
     cloudwatch_logs: () => import("./exporters/cloudwatch_logs/index.ts"),
     debug: () => import("./exporters/debug/index.ts"),
     eventbridge: () => import("./exporters/eventbridge/index.ts"),
     file: () => import("./exporters/file/index.ts"),
+    history: () => import("./exporters/history/index.ts"),
     otlp: () => import("./exporters/otlp/index.ts"),
     trail: () => import("./exporters/trail/index.ts"),
   },
   extension: {
+    api: () => import("./extensions/api/index.ts"),
     health: () => import("./extensions/health/index.ts"),
   },
 };

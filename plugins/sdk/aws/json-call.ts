@@ -35,6 +35,15 @@ export async function callJson(client: AwsClient, call: JsonCall): Promise<JsonO
     body: typeof input === "string" ? input : JSON.stringify(input),
     signal,
   });
+  return await readJson(body, action, signal);
+}
+
+/** Reads an answer that is one JSON object; none is an empty one. Throws RetryableError for others. */
+export async function readJson(
+  body: AsyncIterable<Uint8Array>,
+  action: string,
+  signal: AbortSignal,
+): Promise<JsonObject> {
   try {
     const text = Buffer.from(await readWithin(body, ANSWER_BYTES_MAX)).toString("utf8");
     const output: Json = text === "" ? {} : JSON.parse(text);
