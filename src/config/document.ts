@@ -42,7 +42,7 @@ const queueOptions = z.strictObject({
     .describe("Size on disk at which `overflow` applies"),
   max_age: duration.optional().describe("Records older than this are dropped; unlimited if unset"),
   min_free_disk: size.prefault("100MiB")
-    .describe("Free space left on the disk, below which `overflow` applies"),
+    .describe("Free space left on the disk, below which `overflow` applies; 0 for none"),
   overflow: z.enum(["block", "drop_oldest"]).default("block")
     .describe("block: receivers wait; drop_oldest: the oldest records are dropped and counted"),
 });
