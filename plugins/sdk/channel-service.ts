@@ -22,7 +22,7 @@ export interface ChannelDescription {
 /** When events last came in, in milliseconds since the epoch. */
 export interface ChannelStatus {
   readonly latestSuccess?: { readonly time: number; readonly eventId: string };
-  readonly latestAttempt?: { readonly time: number; readonly eventId: string };
+  readonly latestAttempt?: { readonly time: number; readonly eventId?: string };
   /** Set while the latest attempt failed: AWS's name of the error. */
   readonly latestErrorCode?: string;
 }

@@ -24,7 +24,7 @@ export function parseRecord(bytes: Uint8Array): ParsedRecord {
   const value = parseJson(text);
   if (!isObject(value)) throw new RejectedInput("Record is not a JSON object");
   const { depthMax } = SPLIT_LIMITS;
-  if (opensMore(text, depthMax) && depthExceeds(value, depthMax)) {
+  if (nestsDeeper(text, value, depthMax)) {
     throw new RejectedInput(`Record nests deeper than ${depthMax} levels`);
   }
   if (value.eventVersion !== undefined) return { record: value as CloudTrailRecord, bytes };
@@ -68,6 +68,11 @@ function parseJson(text: string): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** True where objects and lists of a parsed text nest deeper than `levels`. */
+export function nestsDeeper(text: string, value: object, levels: number): boolean {
+  return opensMore(text, levels) && depthExceeds(value, levels);
 }
 
 /**
