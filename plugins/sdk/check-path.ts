@@ -4,6 +4,7 @@
 import { constants } from "node:fs";
 import { access, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { isUnspellable, notFoundReason } from "./file-name.ts";
 import type { Finding } from "./finding.ts";
 import { expandGlob, isGlob } from "./glob.ts";
 
@@ -67,12 +68,18 @@ async function checkPattern(pattern: string, option: string): Promise<Finding[]>
 }
 
 function unreadable(path: string, option: string, error: unknown): Finding {
-  const isMissing = (error as NodeJS.ErrnoException).code === "ENOENT";
+  const isAbsent = (error as NodeJS.ErrnoException).code === "ENOENT";
+  const isMissing = isAbsent && !isUnspellable(path);
+  const reason = isAbsent ? notFoundReason(path, reasonOf(error)) : reasonOf(error);
   return {
     level: isMissing ? "warning" : "problem",
     path: option,
-    message: `Cannot read "${path}": ${reasonOf(error)}`,
-    fix: isMissing ? "it is read when it comes; check the path" : "let the agent's user read it",
+    message: `Cannot read "${path}": ${reason}`,
+    ...(isMissing
+      ? { fix: "it is read when it comes; check the path" }
+      : isAbsent
+      ? {}
+      : { fix: "let the agent's user read it" }),
   };
 }
 

@@ -4,6 +4,7 @@
 import type { BigIntStats } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { isUnspellable, notFoundReason } from "./file-name.ts";
 import { fileKey } from "./follow-stream.ts";
 import { expandGlob, isGlob, matchesGlob } from "./glob.ts";
 
@@ -53,7 +54,9 @@ async function findFile(path: string, onProblem: OnProblem): Promise<FoundFile |
 }
 
 function report(path: string, error: unknown, onProblem: OnProblem): void {
-  onProblem(path, describeError(error), errorCode(error) === "ENOENT");
+  if (errorCode(error) !== "ENOENT") return onProblem(path, describeError(error), false);
+  // What is there under a name that nobody can spell does not come by waiting.
+  onProblem(path, notFoundReason(path), !isUnspellable(path));
 }
 
 /** The errno name of a file system error. */

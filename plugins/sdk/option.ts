@@ -67,6 +67,8 @@ function measure(
   part: RegExp,
   units: Readonly<Record<string, number>>,
 ): number | undefined {
+  // Of nothing the unit says nothing.
+  if (text === "0") return 0;
   let total = 0;
   part.lastIndex = 0;
   let at = 0;

@@ -5,7 +5,8 @@ import { userInfo } from "node:os";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { checkWritableFolder, nearestFolder } from "../../plugins/sdk/check-path.ts";
-import { type Finding, size } from "../../plugins/sdk/index.ts";
+import type { Finding } from "../../plugins/sdk/index.ts";
+import { readableSize } from "../../plugins/sdk/wording.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { realFiles } from "../queue/files.ts";
 
@@ -45,20 +46,14 @@ async function examineRoom({ dataDir, pipelines }: ResolvedConfig): Promise<read
   const free = await realFiles.freeBytes(await nearestFolder(dataDir));
   return pipelines.map(({ name, queue }) => {
     const path = `service.pipelines.${name}.queue.min_free_disk`;
-    const message = `Disk of data_dir has ${spell(free)} free`;
-    if (free > queue.freeDiskBytesMin) return { level: "ok", path, message };
-    const least = spell(queue.freeDiskBytesMin);
+    const message = `Disk of data_dir has ${readableSize(free)} free`;
+    if (free > queue.freeDiskBytesMin || queue.freeDiskBytesMin === 0) {
+      return { level: "ok", path, message };
+    }
+    const least = readableSize(queue.freeDiskBytesMin);
     const fix = `free some space, or set min_free_disk below it; the limit is ${least}`;
     return { level: "problem", path, message, fix };
   });
-}
-
-/** In the largest unit, rounded: what is free changes while it is read. */
-function spell(bytes: number): string {
-  for (const [unit, worth] of [["GiB", 1024 ** 3], ["MiB", 1024 ** 2]] as const) {
-    if (bytes >= worth) return `${Math.round(bytes / worth * 10) / 10}${unit}`;
-  }
-  return size.encode(bytes);
 }
 
 async function examineClock(now: number): Promise<readonly Finding[]> {

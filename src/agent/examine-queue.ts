@@ -4,6 +4,7 @@
 import { basename, join } from "node:path";
 import { checkWritableFolder } from "../../plugins/sdk/check-path.ts";
 import type { Finding } from "../../plugins/sdk/index.ts";
+import { counted } from "../../plugins/sdk/wording.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { errorCode, type Files, realFiles } from "../queue/files.ts";
 import { findHeader, QueueVersionError, segmentOrdinal } from "../queue/segment.ts";
@@ -43,7 +44,7 @@ async function examineQueue(folder: string, path: string, now: number): Promise<
   const writable = await checkWritableFolder(folder, path);
   findings.push(...writable.filter(({ level }) => level === "problem"));
   if (findings.length > 0) return findings;
-  const count = segments.length === 1 ? "1 segment" : `${segments.length} segments`;
+  const count = counted(segments.length, "segment");
   return [{ level: "ok", path, message: `Queue has ${count}, whose headers can be read` }];
 }
 

@@ -4,6 +4,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
+import { counted } from "../../plugins/sdk/wording.ts";
 import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
@@ -41,6 +42,8 @@ const PROBLEMS_MAX = 100;
 /** A resolution, what it was made from, and the sources of this host if it is the embedded default. */
 export interface ReadConfiguration extends Resolution {
   readonly detected: readonly DetectedSource[];
+  /** What `${file:PATH}` named. */
+  readonly files: readonly string[];
   /** All sources as one tree; undefined where one of them could not be read. */
   readonly tree?: { readonly root: MapNode; readonly defaults: ResolveDefaults };
 }
@@ -49,9 +52,12 @@ export interface ReadConfiguration extends Resolution {
 export async function readConfiguration(args: Arguments, shell: Shell): Promise<ReadConfiguration> {
   const paths = args.values.config ?? [];
   const set = args.values.set ?? [];
-  const environment = processEnvironment(shell.env);
+  const files = new Set<string>();
+  const outside = processEnvironment(shell.env);
+  const readFile = (path: string) => outside.readFile(files.add(path) && path);
+  const environment = { ...outside, readFile };
   const { sources, problems } = await readSources(paths, environment);
-  if (problems.length > 0) return { problems, warnings: [], detected: [] };
+  if (problems.length > 0) return { problems, warnings: [], detected: [], files: [] };
   const named = loadSources({ sources, set, environment });
   const given = find(named.root, ["agent", "data_dir"]);
   const chosen = given?.kind === "scalar" && typeof given.value === "string" ? given.value : "";
@@ -69,7 +75,7 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
   const defaults = { host: hostname(), dataDir };
   const resolution = await resolve(loaded, createRegistry(), defaults);
   const tree = loaded.complete ? { tree: { root: loaded.root, defaults } } : {};
-  return { ...resolution, ...tree, detected };
+  return { ...resolution, ...tree, detected, files: [...files] };
 }
 
 /**
@@ -95,7 +101,9 @@ export function printProblems(resolution: Resolution, shell: Shell): void {
     shell.error.write(`${paint("error", "31")}: ${formatProblem(problem)}\n`);
   }
   const more = resolution.problems.length - PROBLEMS_MAX;
-  if (more > 0) shell.error.write(`${paint("error", "31")}: ${more} problems more, not shown\n`);
+  if (more > 0) {
+    shell.error.write(`${paint("error", "31")}: ${counted(more, "problem")} more, not shown\n`);
+  }
   for (const warning of resolution.warnings) {
     shell.error.write(`${paint("warning", "33")}: ${formatProblem(warning)}\n`);
   }

@@ -76,6 +76,14 @@ export async function chooseStore(
   throw new UsageError(`Name one of the pipelines with --pipeline: ${names}`);
 }
 
+/** A run of numbers such as `5-9`, or one number. Throws UsageError. */
+export function parseRange(text: string, what: string): readonly [first: number, last: number] {
+  const [, first = text, last = first] = /^(\d+)(?:-(\d+))?$/.exec(text) ?? [];
+  const range = [parseNumber(first, what), parseNumber(last, what)] as const;
+  if (range[0] <= range[1]) return range;
+  throw new UsageError(`Cannot read ${what} "${text}": its end is before its beginning`);
+}
+
 /** A number of records or letters from 1 on. Throws UsageError. */
 export function parseNumber(text: string, what: string): number {
   const number = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : Number.NaN;

@@ -1,5 +1,6 @@
 // `cairn dead-letters ls`: what was set aside, and why.
 
+import { counted } from "../../plugins/sdk/wording.ts";
 import { type Letter, viewLetters } from "../agent/stores.ts";
 import type { Command } from "./command.ts";
 import { chooseDataDir, chooseStores, STORE_OPTIONS } from "./data-dir.ts";
@@ -33,7 +34,9 @@ export const deadLettersLs: Command = {
       if (isJson) continue;
       const { kept, replayed, purged, dropped } = await viewLetters(chosen.dataDir, store);
       shell.out.write(
-        `pipeline ${pipeline}: ${kept} dead letters (replayed ${replayed}, purged ${purged}, ` +
+        `pipeline ${pipeline}: ${
+          counted(kept, "dead letter")
+        } (replayed ${replayed}, purged ${purged}, ` +
           `dropped ${dropped})\n`,
       );
     }
@@ -54,6 +57,6 @@ function iso(ms: number): string {
 function letterLine({ number, lastAt, from, attempts, code, reason, raw }: Letter): string {
   const times = attempts === 1 ? "once" : `${attempts} times`;
   const text = `${number} ${formatTime(lastAt)} ${from} ${times} ${code}: ${reason} ` +
-    `(${raw.length} bytes)`;
+    `(${counted(raw.length, "byte")})`;
   return `${escapeText(text).replaceAll("\n", "\\n")}\n`;
 }

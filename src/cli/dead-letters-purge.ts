@@ -1,5 +1,6 @@
 // `cairn dead-letters purge`: lets dead letters go for ever, after a question.
 
+import { counted } from "../../plugins/sdk/wording.ts";
 import { AgentNotRunningError } from "../agent/control.ts";
 import { ORDER_RUNS_MAX, remoteDesk, type Run } from "../agent/dead-letter-orders.ts";
 import { purgeStore } from "../agent/offline-desk.ts";
@@ -51,7 +52,7 @@ export const deadLettersPurge: Command = {
     for (let at = 0; at < runs.length; at += ORDER_RUNS_MAX) {
       purged += await purge(dataDir, store, runs.slice(at, at + ORDER_RUNS_MAX), shell);
     }
-    shell.out.write(`Purged ${purged} dead letters of pipeline ${store.pipeline}\n`);
+    shell.out.write(`Purged ${counted(purged, "dead letter")} of pipeline ${store.pipeline}\n`);
     // Another was faster.
     if (purged === 0) throw noLetters(filter);
     return EXIT.ok;
@@ -59,7 +60,7 @@ export const deadLettersPurge: Command = {
 };
 
 async function confirm(shell: Shell, count: number, { pipeline }: Store): Promise<boolean> {
-  const what = count === 1 ? "1 dead letter" : `${count} dead letters`;
+  const what = counted(count, "dead letter");
   const answer = await shell.ask(`Purge ${what} of pipeline ${pipeline} for ever? [y/N] `);
   if (answer === undefined) {
     throw new UsageError("Cannot ask whether to purge: not a terminal; say --yes");

@@ -4,7 +4,7 @@ import type { DataDir } from "../agent/data-dir.ts";
 import { type Letter, NotFoundError, type Store, viewLetters } from "../agent/stores.ts";
 import { duration } from "../../plugins/sdk/index.ts";
 import { type Arguments, type Option, UsageError } from "./command.ts";
-import { parseNumber } from "./data-dir.ts";
+import { parseRange } from "./data-dir.ts";
 
 /** The options themselves. */
 export const LETTER_OPTIONS = {
@@ -30,7 +30,9 @@ export interface LetterFilter {
 export function letterFilter(args: Arguments, nowMs: number): LetterFilter {
   const { from, code, since } = args.values;
   return {
-    runs: args.words.length === 0 ? undefined : args.words.map(parseRun),
+    runs: args.words.length === 0
+      ? undefined
+      : args.words.map((word) => parseRange(word, "number")),
     from: from?.[0],
     code: code?.[0],
     sinceMs: since === undefined ? 0 : parseSince(since[0]!, nowMs),
@@ -64,11 +66,6 @@ export function noLetters(filter: LetterFilter): NotFoundError {
   if (filter.runs === undefined) return new NotFoundError("There are no such dead letters");
   const numbers = filter.runs.map(([a, b]) => a === b ? `${a}` : `${a}-${b}`).join(", ");
   return new NotFoundError(`Not among the dead letters, or no longer: ${numbers}`);
-}
-
-function parseRun(word: string): readonly [number, number] {
-  const [, first, last] = /^(\d+)(?:-(\d+))?$/.exec(word) ?? [undefined, word, undefined];
-  return [parseNumber(first!, "number"), parseNumber(last ?? first!, "number")];
 }
 
 function parseSince(text: string, nowMs: number): number {

@@ -2,7 +2,7 @@
 
 import type { DataDir } from "../agent/data-dir.ts";
 import { type QueueView, type Store, viewStore } from "../agent/stores.ts";
-import type { Command, Shell } from "./command.ts";
+import { type Command, type Shell, UsageError } from "./command.ts";
 import { chooseDataDir, chooseStore, parseNumber, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { readableLine, recordLine } from "./record-text.ts";
@@ -33,6 +33,7 @@ export const queueDump: Command = {
     };
     const first = number("from") ?? 1;
     const last = number("to") ?? Number.MAX_SAFE_INTEGER;
+    if (first > last) throw new UsageError(`Option --from ${first} is after --to ${last}`);
     const chosen = await chooseDataDir(args, shell);
     if (typeof chosen === "number") return chosen;
     const store = await chooseStore(chosen.dataDir, "queue", args);

@@ -1,5 +1,6 @@
 // `cairn queue ls`: what the queues of a data_dir hold, whether an agent runs or not.
 
+import { counted } from "../../plugins/sdk/wording.ts";
 import { askControl } from "../agent/control.ts";
 import type { DataDir } from "../agent/data-dir.ts";
 import type { AgentStatus } from "../agent/status.ts";
@@ -82,7 +83,8 @@ function format(queue: Listed): string {
   const range = records === 0 ? `next ${next}` : `${oldest}-${next - 1}`;
   const lines = [
     `pipeline ${pipeline}${pid === undefined ? "" : ` (open in process ${pid})`}`,
-    `  ${records} records (${range}), ${bytes} bytes in ${segments.length} segments, ` +
+    `  ${counted(records, "record")} (${range}), ${counted(bytes, "byte")} in ` +
+    `${counted(segments.length, "segment")}, ` +
     `${formatTime(queue.oldestAt)} to ${formatTime(queue.newestAt)}`,
   ];
   if (queue.problem !== undefined) {

@@ -3,13 +3,7 @@
 import { NotFoundError, type Store, viewStore } from "../agent/stores.ts";
 import type { DataDir } from "../agent/data-dir.ts";
 import { type Command, type Shell, UsageError } from "./command.ts";
-import {
-  chooseDataDir,
-  chooseStore,
-  chooseStores,
-  parseNumber,
-  STORE_OPTIONS,
-} from "./data-dir.ts";
+import { chooseDataDir, chooseStore, chooseStores, parseRange, STORE_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
 import { prettyRecord } from "./record-text.ts";
 
@@ -29,14 +23,13 @@ export const queueShow: Command = {
     const { dataDir } = chosen;
     const missing: string[] = [];
     for (const word of args.words) {
-      const range = /^(\d+)(?:-(\d+))?$/.exec(word);
+      const isRange = /^\d+(?:-\d+)?$/.test(word);
       let shown = 0;
-      if (range === null) {
+      if (!isRange) {
         const stores = await chooseStores(dataDir, "queue", args);
         for (const store of stores) shown += await show(dataDir, store, shell, word);
       } else {
-        const first = parseNumber(range[1]!, "sequence");
-        const last = parseNumber(range[2] ?? range[1]!, "sequence");
+        const [first, last] = parseRange(word, "sequence");
         const store = await chooseStore(dataDir, "queue", args);
         shown = await show(dataDir, store, shell, undefined, first, last);
       }

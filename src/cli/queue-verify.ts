@@ -1,5 +1,6 @@
 // `cairn queue verify`: reads every queue and dead-letter folder whole, and says what is wrong.
 
+import { counted } from "../../plugins/sdk/wording.ts";
 import {
   listStores,
   type QueueReport,
@@ -51,7 +52,7 @@ export function formatReport(
   report: QueueReport,
 ): string {
   const { owner, segments, cursors, quarantined, broken, problems, notes } = report;
-  const state = problems.length === 0 ? "nothing wrong" : `${problems.length} problems`;
+  const state = problems.length === 0 ? "nothing wrong" : counted(problems.length, "problem");
   return [
     `${kind} of pipeline ${pipeline}: ${state}` +
     (owner === undefined ? "" : ` (open in process ${owner})`),
@@ -72,10 +73,11 @@ function segmentLine(segment: SegmentReport): string {
   const { path, bytes, first, last, frames, records, header, corrupt, tornBytes } = segment;
   const range = last < first ? "empty" : `${first}-${last}`;
   const parts = [
-    `  segment ${path}: ${range}, ${records} records in ${frames} frames, ${bytes} bytes`,
+    `  segment ${path}: ${range}, ${counted(records, "record")} in ${counted(frames, "frame")}, ` +
+    counted(bytes, "byte"),
     ...(header === "whole" ? [] : [`header ${header}`]),
-    ...(corrupt.length === 0 ? [] : [`corrupt in ${corrupt.length} places`]),
-    ...(tornBytes === 0 ? [] : [`${tornBytes} bytes torn`]),
+    ...(corrupt.length === 0 ? [] : [`corrupt in ${counted(corrupt.length, "place")}`]),
+    ...(tornBytes === 0 ? [] : [`${counted(tornBytes, "byte")} torn`]),
   ];
   return parts.join(", ");
 }

@@ -2,6 +2,7 @@
 // also those of the host it is to run on.
 
 import type { Finding } from "../../plugins/sdk/index.ts";
+import { counted } from "../../plugins/sdk/wording.ts";
 import { formatPlace, type Problem } from "../config/problem.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { maskUrls } from "../config/redact.ts";
@@ -82,5 +83,7 @@ function printFindings(findings: readonly Finding[], shell: Shell): void {
     shell.out.write(`${painted} ${where}${message}${fix === undefined ? "" : ` (${fix})`}\n`);
   }
   const { ok, warning, problem } = counts;
-  shell.out.write(`Asked this host: ${ok} ok, ${warning} warnings, ${problem} problems\n`);
+  shell.out.write(
+    `Asked this host: ${ok} ok, ${counted(warning, "warning")}, ${counted(problem, "problem")}\n`,
+  );
 }

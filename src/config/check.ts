@@ -3,6 +3,7 @@
 // a number where a number is wanted.
 
 import { z } from "zod";
+import { counted } from "../../plugins/sdk/wording.ts";
 import { type ConfigNode, emptyMap, find, isBlank, placeOf, secretsOf, toValue } from "./node.ts";
 import type { Scalar } from "./node.ts";
 import { formatPath, type Place, type Problem } from "./problem.ts";
@@ -108,7 +109,7 @@ function describe(
       : suggest((found as { text: string }).text, issue.values.map(String));
     return [{ at, path: formatPath(path), problem: `Expected ${expected}${shown}`, ...fixed(fix) }];
   }
-  const problem = hide(issue.message, found === undefined ? [] : secretsOf(found, isSecret));
+  const problem = hide(wording(issue), found === undefined ? [] : secretsOf(found, isSecret));
   return [{ at, path: formatPath(path), problem }];
 }
 
@@ -151,7 +152,7 @@ function describeUnion(
   }
   const kinds = issue.errors.flat().filter((inner) => inner.code === "invalid_type")
     .map((inner) => NAMES[inner.expected] ?? inner.expected);
-  if (kinds.length === 0) return [{ at, path, problem: issue.message }];
+  if (kinds.length === 0) return [{ at, path, problem: wording(issue) }];
   const got = found === undefined ? "" : `, got ${kindOf(found)}`;
   const missing = found === undefined ? "Missing, expected" : "Expected";
   return [{ at, path, problem: `${missing} ${[...new Set(kinds)].join(" or ")}${got}` }];
@@ -163,6 +164,51 @@ function keyPlace(subject: Checkable, relative: readonly PropertyKey[]): Place {
   return entry?.at ?? placeOf(subject.node, relative, subject.at);
 }
 
+/** Zod's own words, where a schema has none of its own, as this program would say it. */
+function wording(issue: Issue): string {
+  if (!/^(?:Invalid|Too (?:small|big)|Unrecognized)\b/.test(issue.message)) return issue.message;
+  if (issue.code === "too_small" || issue.code === "too_big") return boundWording(issue);
+  if (issue.code === "not_multiple_of") return `Expected a multiple of ${issue.divisor}`;
+  if (issue.code === "invalid_format") {
+    return issue.format === "regex" && issue.pattern !== undefined
+      ? `Expected text that fits ${issue.pattern}`
+      : `Expected ${FORMATS[issue.format] ?? issue.format}`;
+  }
+  if (issue.code === "invalid_key") return "Expected another name here";
+  return "Not what is expected here";
+}
+
+function boundWording(
+  issue: Extract<Issue, { code: "too_small" | "too_big" }>,
+): string {
+  const [bound, isLow] = issue.code === "too_small"
+    ? [issue.minimum, true]
+    : [issue.maximum, false];
+  const count = Number(bound);
+  const than = issue.inclusive === false ? (isLow ? "more than" : "less than") : undefined;
+  const words = than ?? (isLow ? "at least" : "at most");
+  if (issue.origin === "string") {
+    if (isLow && count <= 1) return "Expected text, got none";
+    return `Expected ${words} ${counted(count, "character")}`;
+  }
+  if (issue.origin === "array" || issue.origin === "set" || issue.origin === "object") {
+    return `Expected ${words} ${counted(count, "entry", "entries")}`;
+  }
+  return `Expected ${words} ${bound}`;
+}
+
+const FORMATS: Readonly<Record<string, string>> = {
+  url: "a URL",
+  datetime: "a time such as 2026-01-31T08:00:00Z",
+  date: "a date such as 2026-01-31",
+  ipv4: "an IPv4 address",
+  ipv6: "an IPv6 address",
+  cidrv4: "an IPv4 range such as 10.0.0.0/8",
+  cidrv6: "an IPv6 range such as fd00::/8",
+  uuid: "a UUID",
+  base64: "base64",
+};
+
 const NAMES: Readonly<Record<string, string>> = {
   string: "text",
   number: "a number",
@@ -171,6 +217,9 @@ const NAMES: Readonly<Record<string, string>> = {
   array: "a list",
   object: "a map of options",
   record: "a map",
+  nonoptional: "a value",
+  null: "nothing",
+  undefined: "nothing",
 };
 
 function kindOf(node: ConfigNode): string {

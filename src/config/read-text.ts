@@ -1,6 +1,7 @@
 // Files as text, for configurations and `${file:}` references: bounded, UTF-8, errors in words.
 
 import { Buffer, isUtf8 } from "node:buffer";
+import { notFoundReason } from "../../plugins/sdk/file-name.ts";
 import { closeSync, openSync, readSync } from "node:fs";
 
 /** A configuration is written by people; more is a mistaken name. */
@@ -11,7 +12,7 @@ export function readText(path: string): string {
   try {
     return asText(readBytes(path));
   } catch (error) {
-    throw new Error(reason(error), { cause: error });
+    throw new Error(reason(error, path), { cause: error });
   }
 }
 
@@ -37,9 +38,9 @@ function readBytes(path: string): Buffer {
   }
 }
 
-function reason(error: unknown): string {
+function reason(error: unknown, path: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "no such file";
+  if (code === "ENOENT") return notFoundReason(path);
   if (code === "EACCES" || code === "EPERM") return "permission denied";
   if (code === "EISDIR") return "is a directory";
   return message;

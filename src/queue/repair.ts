@@ -3,6 +3,7 @@
 
 import { Buffer } from "node:buffer";
 import { basename, join } from "node:path";
+import { counted } from "../../plugins/sdk/wording.ts";
 import { findFiles } from "./candidates.ts";
 import { Checkpoint } from "./checkpoint.ts";
 import type { PositionText, Totals } from "./codec.ts";
@@ -156,13 +157,13 @@ async function rewrite(
   await files.syncFolder(directory);
   const lost = report.corrupt.reduce((sum, each) => sum + each.lost, 0);
   const what = [
-    ...report.corrupt.map(({ offset, bytes }) => `${bytes} corrupt bytes at ${offset}`),
-    ...(report.tornBytes > 0 ? [`${report.tornBytes} torn bytes`] : []),
+    ...report.corrupt.map(({ offset, bytes }) => `${counted(bytes, "corrupt byte")} at ${offset}`),
+    ...(report.tornBytes > 0 ? [counted(report.tornBytes, "torn byte")] : []),
     ...(report.header === "whole" ? [] : ["a damaged header"]),
   ];
   done.push(
     `Segment "${name}" written anew without ${what.join(", ")}: ` +
-      `${report.records} records kept, ${lost} lost`,
+      `${counted(report.records, "record")} kept, ${lost} lost`,
   );
 }
 

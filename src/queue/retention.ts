@@ -1,6 +1,7 @@
 // Which segments stay: those that a cursor still needs, as far as the limits allow. The writer asks
 // for room before each commit, cursors tell when they have moved.
 
+import { readableSize } from "../../plugins/sdk/wording.ts";
 import type { Condition } from "./condition.ts";
 import { errorCode, errorText } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
@@ -182,8 +183,12 @@ export class Retention {
     const { directory } = this.#options;
     const limits = this.#limits;
     return reason === "max_bytes"
-      ? `Queue "${directory}" is full: max_bytes is ${limits.bytesMax}, its exporters lag behind`
-      : `Disk of queue "${directory}" is full: min_free_disk is ${limits.freeDiskBytesMin}`;
+      ? `Queue "${directory}" is full: max_bytes is ${
+        readableSize(limits.bytesMax)
+      }, its exporters lag behind`
+      : `Disk of queue "${directory}" is full: min_free_disk is ${
+        readableSize(limits.freeDiskBytesMin)
+      }`;
   }
 
   /** Removes the oldest segment; one after the other, so that no gap can be left by a crash. */

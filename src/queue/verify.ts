@@ -2,6 +2,7 @@
 // writes, takes no lock; repair.ts mends what can be mended.
 
 import { join } from "node:path";
+import { counted } from "../../plugins/sdk/wording.ts";
 import { findFiles } from "./candidates.ts";
 import type { FoundFiles } from "./candidates.ts";
 import type { CursorState } from "./cursor.ts";
@@ -171,7 +172,9 @@ function describe(
 
 function problemsOf({ path, header, corrupt }: SegmentReport, scan: Scan): readonly string[] {
   const problems = corrupt.map(({ offset, bytes, lost }) =>
-    `Segment "${path}" is corrupt: ${bytes} bytes at ${offset}, ${records(lost)} lost`
+    `Segment "${path}" is corrupt: ${counted(bytes, "byte")} at ${offset}, ${
+      counted(lost, "record")
+    } lost`
   );
   if (header === "whole") return problems;
   if (scan.frames.length === 0 && header === "unreadable") {
@@ -179,10 +182,6 @@ function problemsOf({ path, header, corrupt }: SegmentReport, scan: Scan): reado
   }
   const copies = header === "damaged" ? "one copy" : "both copies";
   return [`Segment "${path}" has a damaged header: ${copies} of two`, ...problems];
-}
-
-function records(count: number): string {
-  return count === 1 ? "1 record" : `${count} records`;
 }
 
 function tornNote({ path, tornBytes }: SegmentReport, owner: number | undefined): string[] {

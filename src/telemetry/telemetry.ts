@@ -102,8 +102,7 @@ export class Telemetry {
 
   /** Sends what waits, at the latest until the deadline. */
   async stop(deadline: AbortSignal): Promise<void> {
-    await this.#metrics?.stop(deadline);
-    await this.#traces?.stop(deadline);
+    await Promise.all([this.#metrics?.stop(deadline), this.#traces?.stop(deadline)]);
     this.#endLogs();
     await this.#logs?.stop(deadline);
   }

@@ -35,6 +35,7 @@ const parsePrometheus = createRequire(import.meta.url)("parse-prometheus-text-fo
 ) => readonly Family[];
 
 const runtime = await detectRuntime();
+const TO = { protocol: "http/protobuf", headers: {}, tls: {}, timeout: 10_000 } as const;
 const LOOPBACK = { host: "127.0.0.1", port: 0 };
 
 /** A running agent with metrics, its intake in the test's hands. */
@@ -218,7 +219,8 @@ t.test("metrics are pushed to an OTLP receiver, the last ones when the agent sto
   const { agent, take, lines } = await setUp(t, {
     otlp: {
       endpoint: `${receiver.endpoint}/`,
-      intervalMs: 100,
+      ...TO,
+      interval: 100,
       headers: { authorization: new Secret("Bearer marked-secret") },
     },
   });
@@ -254,7 +256,7 @@ t.test("a push that fails is told once, harms nothing, and ends when it works", 
   t.teardown(receiver.close);
   receiver.answer.status = 503;
   const { endpoint } = receiver;
-  const { lines, take } = await setUp(t, { otlp: { endpoint, intervalMs: 20, headers: {} } });
+  const { lines, take } = await setUp(t, { otlp: { ...TO, endpoint, interval: 20 } });
   await until(() => receiver.received.length >= 3, "several pushes");
   await take((intake) => intake.events([event("1")]));
   receiver.answer.status = 200;
@@ -277,7 +279,7 @@ t.test("an agent stops in time though the OTLP receiver is dead or silent", asyn
   t.teardown(() => silent.close());
   const { port } = silent.address() as AddressInfo;
   for (const endpoint of [dead.endpoint, `http://127.0.0.1:${port}`]) {
-    const { agent, lines } = await setUp(t, { otlp: { endpoint, intervalMs: 100, headers: {} } });
+    const { agent, lines } = await setUp(t, { otlp: { ...TO, endpoint, interval: 100 } });
     if (endpoint !== dead.endpoint) await until(() => asked > 0, "a push is under way");
     const deadline = AbortSignal.timeout(5000);
     await agent.stop(deadline);
@@ -315,7 +317,7 @@ service:
   const { otlp } = (await load(
     `{ otlp: { endpoint: "http://[::1]:4318", headers: { x-key: abc } } }`,
   )).metrics!;
-  t.match(otlp, { endpoint: "http://[::1]:4318", intervalMs: 60_000 });
+  t.match(otlp, { endpoint: "http://[::1]:4318", interval: 60_000 });
   t.notMatch(JSON.stringify(otlp), "abc");
   for (
     const [bad, message] of [

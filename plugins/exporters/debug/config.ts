@@ -8,7 +8,7 @@ export const config = z.strictObject({
     .describe("One line a record, or the whole record as indented JSON"),
   output: z.enum(["stdout", "stderr"]).default("stdout").describe("Where to"),
   color: z.enum(["auto", "always", "never"]).default("auto")
-    .describe("Colours; auto means on a terminal only"),
+    .describe("Colours; auto means on a terminal, unless NO_COLOR is set"),
 });
 
 /** The options, checked. */

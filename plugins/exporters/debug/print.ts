@@ -13,6 +13,8 @@ import { basicLine, detailedText } from "./format.ts";
 /** What is needed of stdout or stderr. */
 export interface Output {
   readonly isTTY?: boolean;
+  /** Of a terminal: false where the user asked for no colour (NO_COLOR). */
+  hasColors?(): boolean;
   write(text: string, done: (error?: Error | null) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   listeners(event: "error"): readonly unknown[];
@@ -51,7 +53,7 @@ export class DebugExporter implements Exporter {
   async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const { verbosity, color } = this.#config;
-    const painted = color === "always" || (color === "auto" && this.#output.isTTY === true);
+    const painted = color === "always" || (color === "auto" && wantsColour(this.#output));
     let text = "";
     for (const record of batch.records) {
       if (this.#readerGone) return;
@@ -87,6 +89,16 @@ export class DebugExporter implements Exporter {
     const message = `Nobody reads ${this.#config.output} any more: records are no longer printed`;
     this.#context.log.warn(message);
     this.#host?.report("degraded", message);
+    return true;
+  }
+}
+
+function wantsColour(output: Output): boolean {
+  if (output.isTTY !== true) return false;
+  try {
+    return output.hasColors?.() ?? true;
+  } catch {
+    // On Deno it needs permissions to read the environment: nobody can be asked then.
     return true;
   }
 }
