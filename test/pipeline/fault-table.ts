@@ -31,6 +31,8 @@ export interface FaultTableOptions {
   readonly exactlyOnce?: boolean;
   /** True where the service can take a part of a request: the row `partial failure` is run. */
   readonly partial?: boolean;
+  /** Names of rows that say something else to this service. */
+  readonly except?: readonly string[];
   /** Which requests the faults meet; all by default. */
   matches?: Parameters<FaultyServer["script"]>[1];
   readonly context?: Partial<ComponentContext>;
@@ -76,7 +78,7 @@ function repeated(fault: Fault, times: number): Fault[] {
 
 /** Adds a subtest for each row, one for an outage of an hour and one for a name that is unknown. */
 export async function faultTable(t: Test, options: FaultTableOptions): Promise<void> {
-  const rows: Row[] = [...ROWS];
+  const rows = ROWS.filter(({ name }) => !options.except?.includes(name));
   if (options.partial) rows.push({ name: "partial failure", faults: ["partial", "partial"] });
   for (const { name, faults, deliver } of rows) {
     await t.test(`${options.factory.type} delivers all in spite of: ${name}`, async (t) => {
