@@ -51,14 +51,14 @@ export class OwnAudit implements SelfAudit {
     await this.#store(event);
   }
 
-  /** Notes the start; `configuration` is its hash. Never rejects. */
-  started(configuration: string | undefined): Promise<void> {
-    return this.#note("StartAgent", this.#about(configuration));
+  /** Notes the start, with the hash of the configuration. Never rejects. */
+  started(hash: string | undefined): Promise<void> {
+    return this.#note("StartAgent", this.#about(hash));
   }
 
   /** Notes the stop; resolves when that is durable, or cannot become so in time. Never rejects. */
-  stopped(configuration: string | undefined): Promise<void> {
-    return this.#note("StopAgent", this.#about(configuration));
+  stopped(hash: string | undefined): Promise<void> {
+    return this.#note("StopAgent", this.#about(hash));
   }
 
   /** Notes how a reload ended. Never rejects. */
@@ -72,15 +72,15 @@ export class OwnAudit implements SelfAudit {
         ...this.#options.about,
         outcome,
         changes: [...changes],
-        ...(from !== undefined && { configurationBefore: from }),
-        ...(to !== undefined && { configurationAfter: to }),
+        ...(from !== undefined && { configurationHashBefore: from }),
+        ...(to !== undefined && { configurationHashAfter: to }),
       },
       ...(!isDone && { outcome: { success: false as const, code, message } }),
     }, `/${++this.#reloads}`);
   }
 
-  #about(configuration: string | undefined): Partial<AuditEvent> {
-    return { additional: { ...this.#options.about, ...(configuration && { configuration }) } };
+  #about(hash: string | undefined): Partial<AuditEvent> {
+    return { additional: { ...this.#options.about, ...(hash && { configurationHash: hash }) } };
   }
 
   async #note(action: string, facts: Partial<AuditEvent>, number = ""): Promise<void> {

@@ -22,6 +22,10 @@ export const COMMANDS: Readonly<
     summary: "Run golden tests of a configuration: raw input in, expected records out",
     load: async () => (await import("./test.ts")).test,
   },
+  reload: {
+    summary: "Have the running agent read its configuration again",
+    load: async () => (await import("./reload.ts")).reload,
+  },
   status: {
     summary: "Ask the running agent how it is doing",
     load: async () => (await import("./status.ts")).status,
@@ -53,6 +57,10 @@ export const COMMANDS: Readonly<
   "queue repair": {
     summary: "Mend damaged queues; keeps a copy of what was there",
     load: async () => (await import("./queue-repair.ts")).queueRepair,
+  },
+  verify: {
+    summary: "Check delivered files against their signed digests",
+    load: async () => (await import("./verify.ts")).verify,
   },
   "dead-letters ls": {
     summary: "List what was set aside, and why",

@@ -15,6 +15,7 @@ import type { Command, Shell } from "./command.ts";
 import { CONFIG_OPTIONS, printProblems, readConfiguration } from "./configuration.ts";
 import { EXIT } from "./exit-code.ts";
 import { showProgress } from "./progress.ts";
+import { ConfigurationReader, Hangups, listenForReload } from "./reload-triggers.ts";
 
 // The longest timer there is: it fires every 24 days, and keeps the process alive between.
 const KEEP_ALIVE_MS = 2 ** 31 - 1;
@@ -25,13 +26,17 @@ export const run: Command = {
   summary: "Capture, store and deliver until told to stop",
   description:
     "Runs the agent. Without --config it records what this host offers into a trail in\n" +
-    "its data_dir. SIGINT or SIGTERM stops it in order, a second one at once.",
+    "its data_dir. SIGINT or SIGTERM stops it in order, a second one at once. SIGHUP and\n" +
+    "`cairn reload` have it read its configuration again.",
   options: {
     ...CONFIG_OPTIONS,
     once: { type: "boolean", help: "Read every finite source to its end, deliver all, and end" },
   },
   async run(args, shell) {
-    const resolution = await readConfiguration(args, shell);
+    const once = args.flags.has("once");
+    const hangups = once ? undefined : new Hangups();
+    const reader = new ConfigurationReader(() => readConfiguration(args, shell));
+    const resolution = await reader.read();
     printProblems(resolution, shell);
     const { config } = resolution;
     if (config === undefined) return EXIT.configuration;
@@ -49,11 +54,14 @@ export const run: Command = {
         shell,
         logs,
         stop: stop.signal,
-        once: args.flags.has("once"),
+        reader,
+        sources: args.values.config ?? [],
+        hangups,
       });
     } finally {
       clearInterval(keepAlive);
       stop.close();
+      hangups?.close();
       await logs.close();
     }
   },
@@ -64,21 +72,28 @@ interface Running {
   readonly logs: Logs;
   /** Aborts when the agent is to stop in order. */
   readonly stop: AbortSignal;
-  readonly once: boolean;
+  readonly reader: ConfigurationReader;
+  /** As named by --config. */
+  readonly sources: readonly string[];
+  /** Left out under --once: what reads its sources to their end does so under one configuration. */
+  readonly hangups: Hangups | undefined;
 }
 
 async function runAgent(config: ResolvedConfig, running: Running): Promise<number> {
-  const { shell, logs, stop, once } = running;
+  const { shell, logs, stop, reader, sources, hangups } = running;
   const log = logs.of("agent");
   const runtime = await detectRuntime();
-  const agent = createAgent(config, { version: VERSION, logs, runtime, once });
+  const once = hangups === undefined;
+  const read = once ? {} : { read: () => reader.again() };
+  const agent = createAgent(config, { version: VERSION, logs, runtime, once, ...read });
+  const deafen = once ? undefined : listenForReload({ agent, hangups, reader, sources, log });
   const guard = guardProcess(logs);
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();
     stop.addEventListener("abort", () => resolve(), { once: true });
   });
   // A start that hangs must not keep the signal waiting.
-  const stopEarly = stopped.then(() => stopAgent(agent, config));
+  const stopEarly = stopped.then(() => stopAgent(agent));
   try {
     await Promise.race([agent.start(), stopEarly, guard.broken]);
     guard.survive();
@@ -90,15 +105,16 @@ async function runAgent(config: ResolvedConfig, running: Running): Promise<numbe
     if (!once) await stopped;
     else if (!await drain(agent, shell, logs, stop)) return EXIT.failure;
   } finally {
-    await (stop.aborted ? stopEarly : stopAgent(agent, config));
+    deafen?.();
+    await (stop.aborted ? stopEarly : stopAgent(agent));
     guard.close();
   }
   log.info("Stopped");
   return EXIT.ok;
 }
 
-async function stopAgent(agent: Agent, config: ResolvedConfig): Promise<void> {
-  const { signal, cancel } = startDeadline(config.stopTimeoutMs);
+async function stopAgent(agent: Agent): Promise<void> {
+  const { signal, cancel } = startDeadline(agent.config.stopTimeoutMs);
   await agent.stop(signal).finally(cancel);
 }
 

@@ -19,6 +19,20 @@ export function shownUrl(text: string): string {
 
 /** The text that stands there. Throws an Error whose message says, in a few words, why not. */
 export async function fetchText(text: string, timeoutMs = TIMEOUT_MS): Promise<string> {
+  return (await fetchSource(text, { timeoutMs })).text ?? "";
+}
+
+/** What a server answers; no text where it still has the ETag that was asked with. */
+export interface FetchedSource {
+  readonly text?: string;
+  readonly etag?: string;
+}
+
+/** The same, unless the server says that it is what `etag` stands for. Throws as fetchText does. */
+export async function fetchSource(
+  text: string,
+  { etag, timeoutMs = TIMEOUT_MS }: { readonly etag?: string | undefined; timeoutMs?: number },
+): Promise<FetchedSource> {
   if (!URL.canParse(text)) throw new Error("not a URL");
   const url = new URL(text);
   if (url.protocol !== "https:" && !LOOPBACK.test(url.hostname)) {
@@ -30,12 +44,19 @@ export async function fetchText(text: string, timeoutMs = TIMEOUT_MS): Promise<s
     headers.authorization = `Basic ${Buffer.from(user).toString("base64")}`;
     url.username = url.password = "";
   }
+  if (etag !== undefined) headers["if-none-match"] = etag;
   const { Agent, request } = await import("undici");
   const dispatcher = new Agent({ connect: { timeout: timeoutMs } });
   const signal = AbortSignal.timeout(timeoutMs);
   try {
     const answer = await request(url, { headers, signal, dispatcher });
-    return asText(await readBody(answer));
+    if (etag !== undefined && answer.statusCode === 304) {
+      await answer.body.dump();
+      return {};
+    }
+    const given = answer.headers.etag;
+    const body = asText(await readBody(answer));
+    return { text: body, ...(typeof given === "string" && { etag: given }) };
   } catch (error) {
     if (signal.aborted) throw new Error(`no whole answer within ${timeoutMs / 1000} s`);
     throw error;

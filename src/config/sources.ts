@@ -16,7 +16,7 @@ export interface ReadSources {
 }
 
 /**
- * Reads each: a path or `file:PATH`; a folder, of which every `*.yaml` in order of name; `env:NAME`;
+ * Reads each: a path or `file:PATH`; a folder, of which every `*.yaml` and `*.yml`; `env:NAME`;
  * `yaml:TEXT`; `https://…`. What cannot be read is a problem, not an exception.
  */
 export async function readSources(
@@ -56,7 +56,7 @@ interface Source {
 function sourceOf(uri: string, rank: number, environment: Environment): Source {
   const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]+):([^]*)$/.exec(uri) ?? [];
   if (scheme === "file") {
-    const path = rest.startsWith("///") ? rest.slice(2) : rest;
+    const path = filePath(rest);
     return { name: path, read: () => readPath(path) };
   }
   if (scheme === "env") return { name: uri, read: () => [readVariable(rest, environment)] };
@@ -81,6 +81,24 @@ function sourceOf(uri: string, rank: number, environment: Environment): Source {
   return { name: uri, read: () => readPath(uri) };
 }
 
+/** Where a source stands: a file or folder, a web server, or neither. */
+export function placeOfSource(uri: string): { readonly path?: string; readonly url?: string } {
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]+):([^]*)$/.exec(uri) ?? [];
+  if (scheme === "https" || scheme === "http") return { url: uri };
+  if (scheme === "file") return { path: filePath(rest) };
+  const isPath = scheme === "" || (scheme !== "env" && scheme !== "yaml" && !rest.startsWith("//"));
+  return isPath ? { path: uri } : {};
+}
+
+/** Whether a file of a folder is a part of the configuration. */
+export function isSourceFile(name: string): boolean {
+  return /\.ya?ml$/.test(name) && !name.startsWith(".");
+}
+
+function filePath(rest: string): string {
+  return rest.startsWith("///") ? rest.slice(2) : rest;
+}
+
 function readVariable(name: string, { env }: Environment): ConfigSource {
   const text = env(name);
   if (text === undefined) throw new Error("the variable is not set");
@@ -91,8 +109,9 @@ function readPath(path: string): readonly ConfigSource[] {
   if (!isFolder(path)) return [{ name: path, text: readText(path) }];
   // By the names' bytes, so that the order is the same wherever the agent runs.
   const names = readdirSync(path)
-    .filter((name) => name.endsWith(".yaml") && !name.startsWith("."))
+    .filter(isSourceFile)
     .sort((a, b) => a < b ? -1 : 1);
+  if (names.length === 0) throw new Error("there is no *.yaml or *.yml in the folder");
   return names.map((name) => {
     const file = join(path, name);
     try {
