@@ -2,6 +2,7 @@
 // entries make a request. Pure; the record's JSON text travels as it is.
 
 import { Buffer } from "node:buffer";
+import { memberValues } from "../../sdk/cloudtrail/member-values.ts";
 import type { CloudTrailRecord, StoredRecord } from "../../sdk/index.ts";
 
 /** An entry, written. */
@@ -47,9 +48,11 @@ const BY_CATEGORY: ReadonlyMap<string, string> = new Map([
   ["NetworkActivity", "AWS Network Activity Event via CloudTrail"],
 ]);
 
+/** What an entry needs of its record. */
+const NEEDED: ReadonlySet<string> = new Set(["eventType", "resources"]);
+
 /** The kind of event, in CloudTrail's own words; a kind that AWS sends no events of is an API call. */
-export function detailType({ record, category }: StoredRecord): string {
-  const { eventType } = record;
+function detailType(eventType: unknown, category: string): string {
   const known = typeof eventType === "string" ? BY_TYPE.get(eventType) : undefined;
   return known ?? BY_CATEGORY.get(category) ?? API_CALL;
 }
@@ -58,11 +61,11 @@ export function detailType({ record, category }: StoredRecord): string {
 export function envelope(stored: StoredRecord, source: string): Envelope {
   return {
     source,
-    "detail-type": detailType(stored),
+    "detail-type": detailType(stored.record.eventType, stored.category),
     account: stored.accountId,
     time: `${new Date(stored.time).toISOString().slice(0, 19)}Z`,
     region: stored.region,
-    resources: arns(stored.record),
+    resources: arns(stored.record.resources),
     detail: stored.record,
   };
 }
@@ -83,13 +86,15 @@ export class EntryWriter {
 
   /** Writes one; undefined for a record that is larger than an event may be. */
   write(record: StoredRecord): Entry | undefined {
-    const head = this.#head(detailType(record));
-    const bytes = head.bytes + record.bytes.length;
-    if (bytes > this.#bytesMax) return undefined;
     const { buffer, byteOffset, byteLength } = record.bytes;
-    const detail = JSON.stringify(Buffer.from(buffer, byteOffset, byteLength).toString());
-    const text = `${head.text},"Time":${Math.floor(record.time / 1000)},"Detail":${detail}`;
-    const resources = arns(record.record);
+    const detail = Buffer.from(buffer, byteOffset, byteLength).toString();
+    const members = memberValues(detail, NEEDED);
+    const head = this.#head(detailType(members.get("eventType"), record.category));
+    const bytes = head.bytes + byteLength;
+    if (bytes > this.#bytesMax) return undefined;
+    const seconds = Math.floor(record.time / 1000);
+    const text = `${head.text},"Time":${seconds},"Detail":${JSON.stringify(detail)}`;
+    const resources = arns(members.get("resources"));
     if (resources.length === 0) return { record, text: `${text}}`, bytes };
     const more = resources.reduce((sum, arn) => sum + Buffer.byteLength(arn), 0);
     // They stand in the detail, too: a record is not refused because of them.
@@ -138,7 +143,7 @@ export function* requests(
   if (entries.length > 0) yield entries;
 }
 
-function arns({ resources }: CloudTrailRecord): readonly string[] {
+function arns(resources: unknown): readonly string[] {
   // Records of others hold anything anywhere.
   if (!Array.isArray(resources) || resources.length === 0) return [];
   const found: string[] = [];

@@ -2,6 +2,7 @@
 // faults of the way, and rules of moto's EventBridge where it is on the machine.
 
 import { Buffer } from "node:buffer";
+import { createECDH, createHash, createHmac, createPublicKey, verify } from "node:crypto";
 import t, { type Test } from "tap";
 import { faultTable } from "../../../test/pipeline/fault-table.ts";
 import {
@@ -9,6 +10,7 @@ import {
   type FaultyRequest,
   FaultyServer,
 } from "../../sdk/conformance/faulty-server.ts";
+import { memberValues } from "../../sdk/cloudtrail/member-values.ts";
 import { callJson } from "../../sdk/aws/json-call.ts";
 import { AwsClient } from "../../sdk/aws/request.ts";
 import { startMoto } from "../../sdk/conformance/moto-server.ts";
@@ -41,10 +43,10 @@ type Refuse = (entry: Entry, call: number) => string | undefined;
 /** A bus that checks what EventBridge checks, and keeps what it takes. */
 function bus(refuse: Refuse = () => undefined, bytesMax = 262_144) {
   const entries: Entry[] = [];
-  const calls: { readonly headers: FaultyRequest["headers"]; readonly entries: number }[] = [];
+  const calls: (Pick<FaultyRequest, "headers" | "body"> & { readonly entries: number })[] = [];
   const answer = ({ body, headers }: FaultyRequest, partial: boolean): FaultyAnswer => {
     const { Entries } = JSON.parse(Buffer.from(body).toString()) as { Entries: Entry[] };
-    calls.push({ headers, entries: Entries.length });
+    calls.push({ headers, body, entries: Entries.length });
     const bytes = Entries.reduce((sum, entry) => sum + sizeOf(entry), 0);
     if (Entries.length > 10 || bytes > bytesMax) {
       const message = "Total size of the entries in the request is over the limit.";
@@ -161,6 +163,23 @@ t.test("the detail type says what kind of event it is, in CloudTrail's words", a
   t.same(types, [...Object.values(kinds), "AWS Insight via CloudTrail"].sort());
 });
 
+t.test("memberValues() finds what JSON.parse finds, at the top alone", async (t) => {
+  const texts = [
+    '{"a":{"eventType":"x"},"eventType":"AwsApiCall","resources":[{"ARN":"a\\"]}"}]}',
+    ' { "eventType" : "a\\\\" , "resources" : [ ] , "b":"}" } ',
+    '{"eventType":1,"eventType":{"a":[1,{"resources":2}]},"resources":null}',
+    '{"event\\u0054ype":"\\"","x":["eventType",{"eventType":1}],"y":"\\\\"}',
+    '{"x":"eventType","y":"\\",\\"eventType\\":\\"z"}',
+    "{}",
+  ];
+  for (const text of texts) {
+    const { eventType, resources } = JSON.parse(text);
+    const found = Object.fromEntries(memberValues(text, new Set(["eventType", "resources"])));
+    t.same(JSON.stringify(found.eventType), JSON.stringify(eventType), text);
+    t.same(JSON.stringify(found.resources), JSON.stringify(resources), text);
+  }
+});
+
 t.test("sources that begin with aws. and buses that cannot be are refused before start", async (t) => {
   const problem = (options: object) => eventbridge.config.safeParse(options).error?.issues[0]?.path;
   for (const source of ["aws.ec2", "AWS.x", ""]) t.same(problem({ source }), ["source"], source);
@@ -271,6 +290,39 @@ t.test("event_pattern chooses as a rule of the bus would", async (t) => {
   t.equal(exporter.accepts!(storedRecord(3, { ...denied, eventType: "AwsApiCall" })), false);
 });
 
+/** Reckons SigV4A anew, by AWS's description of it, and verifies a signature of POST /. */
+function holdsV4a(headers: FaultyRequest["headers"], body: Uint8Array): boolean {
+  const [, scope = "", names = "", signature = ""] =
+    /Credential=AKIATEST\/([^,]+), SignedHeaders=([^,]+), Signature=(\w+)/
+      .exec(String(headers.authorization)) ?? [];
+  const algorithm = "AWS4-ECDSA-P256-SHA256";
+  const fixed = Buffer.concat([
+    Buffer.from([0, 0, 0, 1]),
+    Buffer.from(`${algorithm}\0${KEYS.access_key_id}`),
+    Buffer.from([1, 0, 0, 1, 0]),
+  ]);
+  const derived = createHmac("sha256", `AWS4A${KEYS.secret_access_key}`).update(fixed).digest(
+    "hex",
+  );
+  const pair = createECDH("prime256v1");
+  pair.setPrivateKey((BigInt(`0x${derived}`) + 1n).toString(16).padStart(64, "0"), "hex");
+  const point = pair.getPublicKey();
+  const key = createPublicKey({
+    format: "jwk",
+    key: {
+      kty: "EC",
+      crv: "P-256",
+      x: point.subarray(1, 33).toString("base64url"),
+      y: point.subarray(33).toString("base64url"),
+    },
+  });
+  const sha256 = (data: string | Uint8Array) => createHash("sha256").update(data).digest("hex");
+  const lines = names.split(";").map((name) => `${name}:${headers[name]}`);
+  const canonical = ["POST", "/", "", ...lines, "", names, sha256(body)].join("\n");
+  const text = [algorithm, headers["x-amz-date"], scope, sha256(canonical)].join("\n");
+  return verify("sha256", Buffer.from(text), key, Buffer.from(signature, "hex"));
+}
+
 t.test("a global endpoint is told by its id, and signed for every region", async (t) => {
   const target = bus();
   const { exporter } = await run(t, target, { endpoint_id: "abcde.veo" });
@@ -278,6 +330,7 @@ t.test("a global endpoint is told by its id, and signed for every region", async
   const { headers } = target.calls[0]!;
   t.match(headers.authorization, /^AWS4-ECDSA-P256-SHA256 Credential=AKIATEST\/\d{8}\/events\//);
   t.equal(headers["x-amz-region-set"], "*");
+  t.equal(holdsV4a(headers, target.calls[0]!.body), true, "and the signature holds");
 });
 
 /** Calls services of moto's server. */
