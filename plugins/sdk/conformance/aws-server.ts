@@ -2,13 +2,12 @@
 // reckoning, over the path as it came, and fails, cuts or resets answers when a test says so.
 
 import { Buffer } from "node:buffer";
-import { createHash, createHmac } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { AwsQueues } from "./aws-queues.ts";
+import { signatureRefusal } from "./aws-signature.ts";
 
-/** An access key that the server knows, and its secret. */
-export const AWS_KEYS = { access_key_id: "AKIATEST", secret_access_key: "secret/+of=tests" };
+export { AWS_KEYS } from "./aws-signature.ts";
 
 /** A request as it came. */
 export interface AwsServerRequest {
@@ -41,8 +40,6 @@ export interface AwsServerOptions {
   /** The server's time; 5 minutes away from the signed one is too much. */
   readonly clock?: () => number;
 }
-
-const SKEW_MS = 5 * 60_000;
 
 /** See above. */
 export class AwsServer {
@@ -133,7 +130,7 @@ export class AwsServer {
       }
       return sendError(seen, response, fault.status, fault.code);
     }
-    const refused = this.#refusal(request, path, query, body);
+    const refused = signatureRefusal(request, body, this.#now());
     if (refused !== undefined) return sendError(seen, response, 403, refused);
     if (seen.target !== undefined) return await this.queues.answer(seen.target, body, response);
     const objects = this.#objects.get(bucket);
@@ -183,48 +180,6 @@ export class AwsServer {
         `${text.join("")}</ListBucketResult>`,
     );
   }
-
-  /** The code of the refusal; undefined for a signature that holds. */
-  #refusal(
-    request: IncomingMessage,
-    path: string,
-    query: string,
-    body: Uint8Array,
-  ): string | undefined {
-    const authorization = request.headers.authorization ?? "";
-    const parts = /Credential=([^/]+)\/([^,]+), SignedHeaders=([^,]+), Signature=(\w+)/
-      .exec(authorization);
-    if (parts === null) return "AccessDenied";
-    const [, id, scope = "", signedHeaders = "", signature] = parts;
-    if (id !== AWS_KEYS.access_key_id) return "InvalidAccessKeyId";
-    const time = String(request.headers["x-amz-date"]);
-    const signedAt = Date.parse(
-      time.replace(/^(....)(..)(..T..)(..)(..Z)$/, "$1-$2-$3:$4:$5"),
-    );
-    if (!(Math.abs(signedAt - this.#now()) < SKEW_MS)) return "RequestTimeTooSkewed";
-    const [date = "", region = "", service = ""] = scope.split("/");
-    const hash = createHash("sha256").update(body).digest("hex");
-    const canonical = [
-      request.method,
-      path,
-      query.split("&").sort().join("&"),
-      ...signedHeaders.split(";").map((name) => `${name}:${request.headers[name]}`),
-      "",
-      signedHeaders,
-      hash,
-    ].join("\n");
-    const text = ["AWS4-HMAC-SHA256", time, scope, sha256(canonical)].join("\n");
-    const hmac = (key: string | Uint8Array, part: string) =>
-      createHmac("sha256", key).update(part).digest();
-    const secret = `AWS4${AWS_KEYS.secret_access_key}`;
-    const key = [date, region, service, "aws4_request"].reduce<string | Uint8Array>(hmac, secret);
-    const right = hmac(key, text).toString("hex");
-    return right === signature ? undefined : "SignatureDoesNotMatch";
-  }
-}
-
-function sha256(text: string): string {
-  return createHash("sha256").update(text).digest("hex");
 }
 
 function sendObject(
