@@ -24,6 +24,8 @@ export interface VerifyProblem {
 export interface VerifyOptions {
   /** The agent's data_dir, whose own records are compared with what lies there. */
   readonly dataDir?: string | undefined;
+  /** This host's own data_dir, which need not be there, nor be about the place. */
+  readonly ownDataDir?: string | undefined;
   /** Files of public keys, PEM or PKCS#1 DER. */
   readonly publicKeyFiles: readonly string[];
   /** An endpoint that answers ListPublicKeys; `aws` for CloudTrail's own. */

@@ -78,6 +78,10 @@ export const COMMANDS: Readonly<
     summary: "Let dead letters go for ever",
     load: async () => (await import("./dead-letters-purge.ts")).deadLettersPurge,
   },
+  "channel put": {
+    summary: "Hand audit events to a channel of the running agent",
+    load: async () => (await import("./channel-put.ts")).channelPut,
+  },
   "plugin new": {
     summary: "Write a plugin's folder to begin with",
     load: async () => (await import("./plugin-new.ts")).pluginNew,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { awsEndpointOption, awsOptions, checkAwsOptions } from "../../sdk/aws/option.ts";
 import { PART_BYTES_MIN } from "../../sdk/aws/s3-write.ts";
 import { duration, size } from "../../sdk/option.ts";
+import { logFileValidation } from "./digest-options.ts";
 
 /** A trail's name as CloudTrail allows it. */
 const name = z.string().min(3).max(128)
@@ -72,6 +73,7 @@ export const config = z.strictObject({
     .describe("Whether agent.organization_id becomes a folder above the accounts"),
   compression_level: z.int().min(1).max(9).default(6)
     .describe("gzip level: 1 is fastest, 9 smallest"),
+  log_file_validation: logFileValidation,
   ...awsOptions,
   endpoint: awsEndpointOption.optional()
     .describe("Scheme, host and port of a store that is not AWS's own"),

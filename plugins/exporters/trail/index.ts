@@ -28,5 +28,6 @@ export default defineExporter({
     // Nothing of AWS is loaded for a folder.
     return await (await import("./bucket.ts")).checkBucket(bucket, options, context);
   },
+  verify: async (place, options) => await (await import("./verify.ts")).verifyTrail(place, options),
   create: (options, context) => new TrailExporter(options, context),
 });

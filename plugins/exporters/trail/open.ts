@@ -3,6 +3,8 @@
 
 import type { ComponentContext, Host } from "../../sdk/index.ts";
 import type { TrailConfig } from "./config.ts";
+import type { DigestChain } from "./digest-chain.ts";
+import { openDigests } from "./digest-options.ts";
 import { FolderStore } from "./folder-store.ts";
 import { Notifier } from "./notify.ts";
 import type { TrailStore } from "./store.ts";
@@ -11,6 +13,7 @@ import type { TrailStore } from "./store.ts";
 export interface OpenTrail {
   readonly store: TrailStore;
   readonly notifier: Notifier | undefined;
+  readonly digests: DigestChain | undefined;
   /** Clears what a crash left, and goes on with what was left to do. Rejects with a RetryableError. */
   start(host: Host): Promise<void>;
   /** Lets go of all. Safe twice; `start` may follow. */
@@ -20,21 +23,32 @@ export interface OpenTrail {
 // A start does not wait longer for a store that does not answer.
 const OPEN_MS = 10_000;
 
-/** Makes the parts; opens nothing. `arn` is the trail's own. */
+/**
+ * Makes the parts; opens nothing. `arn` is the trail's own; `onDigests` is told of each round of
+ * digests what is wrong, undefined for nothing.
+ */
 export async function openTrail(
   options: TrailConfig,
   arn: string,
   context: ComponentContext,
+  onDigests: (problem: string | undefined) => void,
 ): Promise<OpenTrail> {
   const { store, notifier, closeTopic } = await makeParts(options, arn, context);
+  const digests = await openDigests(options, store, context, onDigests);
   return {
     store,
     notifier,
+    digests: digests?.chain,
     start: async () => {
       notifier?.start();
-      await store.open(AbortSignal.timeout(OPEN_MS));
+      try {
+        await store.open(AbortSignal.timeout(OPEN_MS));
+      } finally {
+        digests?.chain.start();
+      }
     },
-    stop: async () => {
+    stop: async (deadline) => {
+      await digests?.stop(deadline);
       await notifier?.stop();
       await closeTopic();
       await store.close();

@@ -35,7 +35,9 @@ export class TrailExporter implements Exporter, TrailService {
   readonly #logging: Logging;
   readonly #writer: LogFileWriter;
   #open: OpenTrail | undefined;
+  #opening: Promise<OpenTrail> | undefined;
   #latest: LatestDelivery = {};
+  #digestProblem: string | undefined;
   #host: Host | undefined;
 
   constructor(options: TrailConfig, context: ComponentContext) {
@@ -109,7 +111,7 @@ export class TrailExporter implements Exporter, TrailService {
       ...(organizationId === undefined ? {} : { organizationId }),
       ...(topic === undefined ? {} : { snsTopicArn: topic }),
       ...(key === undefined ? {} : { kmsKeyId: key }),
-      logFileValidation: false,
+      logFileValidation: this.#config.log_file_validation !== false,
     };
   }
 
@@ -120,13 +122,13 @@ export class TrailExporter implements Exporter, TrailService {
       ...(startedAt === undefined ? {} : { startedLoggingAt: startedAt }),
       ...(stoppedAt === undefined ? {} : { stoppedLoggingAt: stoppedAt }),
       delivery: this.#latest,
-      digestDelivery: {},
+      digestDelivery: this.#open?.digests?.status() ?? {},
       notification: this.#open?.notifier?.latest ?? {},
     };
   }
 
-  publicKeys(): Promise<readonly TrailPublicKey[]> {
-    return Promise.resolve([]);
+  async publicKeys(from?: number, to?: number): Promise<readonly TrailPublicKey[]> {
+    return await (await this.#opened()).digests?.publicKeys(from, to) ?? [];
   }
 
   async startLogging(): Promise<void> {
@@ -141,7 +143,12 @@ export class TrailExporter implements Exporter, TrailService {
 
   /** Made when first needed: a folder's trail loads nothing of AWS. */
   async #opened(): Promise<OpenTrail> {
-    return this.#open ??= await openTrail(this.#config, this.#arn, this.#context);
+    const onDigests = (problem: string | undefined) => {
+      this.#digestProblem = problem;
+      this.#reportRunning();
+    };
+    this.#opening ??= openTrail(this.#config, this.#arn, this.#context, onDigests);
+    return this.#open = await this.#opening;
   }
 
   #place(): TrailPlace {
@@ -159,7 +166,7 @@ export class TrailExporter implements Exporter, TrailService {
     signal: AbortSignal,
   ): Promise<void> {
     if (files.length === 0) return;
-    const { store, notifier } = await this.#opened();
+    const { store, notifier, digests } = await this.#opened();
     const stored: DeliveredFile[] = [];
     for (const file of files) {
       signal.throwIfAborted();
@@ -172,11 +179,14 @@ export class TrailExporter implements Exporter, TrailService {
       }, signal);
       stored.push(described);
     }
+    await digests?.delivered(stored);
     await notifier?.delivered(files.map(({ key }) => key), signal);
   }
 
   #reportRunning(): void {
-    if (this.#logging.isLogging) this.#host?.report("running");
+    if (this.#latest.error !== undefined) return;
+    if (this.#digestProblem !== undefined) this.#host?.report("degraded", this.#digestProblem);
+    else if (this.#logging.isLogging) this.#host?.report("running");
     else this.#host?.report("waiting", "Logging is stopped: what comes is left out");
   }
 
