@@ -156,7 +156,7 @@ class ConfiguredAgent implements Agent {
   }
 
   async reload(trigger: ReloadTrigger): Promise<ReloadReport> {
-    await this.#starting?.catch(() => undefined);
+    if (this.#state === "starting") await this.#starting?.catch(() => undefined);
     if (this.#state !== "running") {
       throw new Error(`Cannot reload the configuration: the agent is ${this.#state}`);
     }
