@@ -16,9 +16,8 @@ import { askControl, type ControlRoutes } from "./control.ts";
 import type { DataDir } from "./data-dir.ts";
 import { NotFoundError } from "./stores.ts";
 
-/** Longer than the agent waits for room in a queue. */
+/** Longer than a channel waits for room in a queue. */
 const ANSWER_MS = 60_000;
-const ROOM_MS = 20_000;
 
 const order = z.strictObject({
   channel: z.string().optional(),
@@ -36,9 +35,8 @@ export function channelRoutes(components: ComponentSet, agent: AgentIdentity): C
   const channels = () => components.find(channelService);
   return {
     "GET /channels": () => channels().map((channel) => channel.describe()),
-    "POST /channels/put": (value, asking) => {
+    "POST /channels/put": (value, signal) => {
       const { channel, auditEvents } = order.parse(value);
-      const signal = AbortSignal.any([asking, AbortSignal.timeout(ROOM_MS)]);
       return choose(channels(), channel).put({ auditEvents, signal }, caller);
     },
   };

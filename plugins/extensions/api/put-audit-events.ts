@@ -14,8 +14,6 @@ import { structure } from "./input-shapes.ts";
 import { validateInput } from "./validate-input.ts";
 
 const INPUT = structure("auditEvents*:AuditEvents");
-/** Resembles the queue's own patience: a caller has not given up by then. */
-const ROOM_MS = 20_000;
 
 /** Hands a call to its channel; resolves when it is durable. Throws AwsFault. */
 export async function putAuditEvents(
@@ -41,6 +39,5 @@ export async function putAuditEvents(
     throw new AwsFault("ChannelNotFound", `Channel ${arn} does not exist`);
   }
   const auditEvents = input.auditEvents as unknown as readonly AuditEventEntry[];
-  const room = AbortSignal.any([signal, AbortSignal.timeout(ROOM_MS)]);
-  return await channel.put({ auditEvents, externalId, signal: room }, caller);
+  return await channel.put({ auditEvents, externalId, signal }, caller);
 }

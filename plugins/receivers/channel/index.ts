@@ -26,6 +26,7 @@ import {
   type Intake,
   type Receiver,
 } from "../../sdk/index.ts";
+import { Slots } from "../../sdk/slots.ts";
 import { auditRecord, type ChannelIdentity } from "./audit-event.ts";
 import { type ChannelConfig, config } from "./config.ts";
 
@@ -33,8 +34,12 @@ import { type ChannelConfig, config } from "./config.ts";
 const REFUSED = "refused: not as PutAuditEvents wants it";
 const CALL_BYTES_MAX = 1024 * 1024;
 const EVENTS_MAX = 100;
-/** Calls that wait to be durable; where the queue is full, the next one is told to come later. */
+/** Calls that are stored at once; they share what it takes to make them durable. */
+const AT_ONCE = 16;
+/** Calls that are here; where the queue has no room, the next one is told to come later. */
 const CALLS_MAX = 48;
+/** How long a call waits for room, as long as senders wait for an answer. */
+const ROOM_MS = 20_000;
 
 export default defineReceiver({
   type: "channel",
@@ -51,7 +56,8 @@ class ChannelReceiver implements Receiver, ChannelService {
   readonly #identity: ChannelIdentity;
   #status: ChannelStatus = {};
   #isRunning = false;
-  #calls = 0;
+  readonly #slots = new Slots(AT_ONCE);
+  readonly #calls = new Set<AbortController>();
 
   constructor(options: ChannelConfig, context: ComponentContext, intake: Intake) {
     this.#options = options;
@@ -80,6 +86,7 @@ class ChannelReceiver implements Receiver, ChannelService {
 
   async stop(): Promise<void> {
     this.#isRunning = false;
+    for (const call of this.#calls) call.abort(new Error("Stopped: the channel stops"));
   }
 
   describe(): ChannelDescription {
@@ -98,24 +105,45 @@ class ChannelReceiver implements Receiver, ChannelService {
     const { resource_policy: policy } = this.#options;
     authorizeSender(policy, caller, this.#identity.accountId, call.externalId);
     checkCall(call.auditEvents);
-    if (this.#calls >= CALLS_MAX) {
+    if (this.#calls.size >= CALLS_MAX) {
       throw new AwsFault("ThrottlingException", "Rate exceeded: many calls wait to be stored");
     }
-    this.#calls++;
+    const waiting = new AbortController();
+    const giveUp = () => waiting.abort(new Error("Gave up: there was no room in time"));
+    const timer = setTimeout(giveUp, ROOM_MS);
+    call.signal?.addEventListener("abort", giveUp, { once: true });
+    this.#calls.add(waiting);
     try {
-      return await this.#store(call);
+      return await this.#inTurn(call.auditEvents, waiting.signal);
     } finally {
-      this.#calls--;
+      clearTimeout(timer);
+      call.signal?.removeEventListener("abort", giveUp);
+      this.#calls.delete(waiting);
+    }
+  }
+
+  async #inTurn(
+    entries: readonly AuditEventEntry[],
+    signal: AbortSignal,
+  ): Promise<PutAuditEventsResult> {
+    await this.#slots.take(signal);
+    try {
+      return await this.#store(entries, signal);
+    } finally {
+      this.#slots.free();
     }
   }
 
   /** Resolves when the good events are durable; rejects where none is taken. */
-  async #store({ auditEvents, signal }: PutAuditEvents): Promise<PutAuditEventsResult> {
+  async #store(
+    entries: readonly AuditEventEntry[],
+    signal: AbortSignal,
+  ): Promise<PutAuditEventsResult> {
     const now = this.#context.clock();
     const texts: Uint8Array[] = [];
     const successful: PutAuditEventsResult["successful"][number][] = [];
     const failed: PutAuditEventsResult["failed"][number][] = [];
-    for (const entry of auditEvents) {
+    for (const entry of entries) {
       const { id } = entry;
       const made = auditRecord(entry, this.#identity, now);
       if ("errorCode" in made) failed.push({ id, ...made });
@@ -126,7 +154,7 @@ class ChannelReceiver implements Receiver, ChannelService {
     }
     try {
       if (texts.length > 0) {
-        await this.#intake.records(texts, signal === undefined ? {} : { signal });
+        await this.#intake.records(texts, { signal });
       }
     } catch (error) {
       this.#note(now, undefined, "InternalFailure");

@@ -14,15 +14,18 @@ const texts = z.union([z.string().min(1).transform((text) => [text]), z.array(z.
 const statement = z.strictObject({
   Sid: z.string().max(256).optional().describe("What the statement is for"),
   Effect: z.enum(["Allow", "Deny"]).describe("Whether it allows or forbids"),
-  Principal: z.union([z.literal("*"), z.strictObject({ AWS: texts })]).describe(
+  Principal: z.union([
+    z.literal("*"),
+    z.strictObject({ AWS: texts.describe("Account ids and ARNs") }),
+  ]).describe(
     "Who: *, or under AWS account ids and ARNs",
   ),
   Action: z.literal(ACTION, `Expected ${ACTION}`).describe("What: the one thing a channel does"),
   Resource: z.string().min(1).optional().describe("The channel's ARN; filled in if unset"),
   Condition: z.strictObject({
-    StringEquals: z.strictObject({ [EXTERNAL_ID]: texts }).describe(
-      "What the sender has to name as externalId",
-    ),
+    StringEquals: z.strictObject({
+      [EXTERNAL_ID]: texts.describe("What the sender has to name as externalId"),
+    }).describe("Values, of which one has to be the same"),
   }).optional().describe("Under which condition"),
 }).refine(
   ({ Principal }) => Principal === "*" || Principal.AWS.length <= PRINCIPALS_MAX,
