@@ -45,17 +45,21 @@ export class AwsObjects {
     this.#options = options;
   }
 
-  /** Answers a request; given to a FaultyServer. */
+  /** Answers a request that is signed well; given to a FaultyServer. */
   readonly answer = (request: FaultyRequest): FaultyAnswer => {
-    const [path = "", text = ""] = request.path.split("?");
-    const query = new URLSearchParams(text);
-    const place = path.slice(1).split("/").map(decodeURIComponent).join("/");
-    this.requests.push(`${request.method} ${place}`);
     const now = this.#options.clock?.() ?? Date.now();
     const refused = signatureRefusal({ ...request, url: request.path }, request.body, now);
     if (refused !== undefined) return failed(403, refused, now);
-    const answer = this.#answer(request, place, query);
+    const answer = this.serve(request);
     return { ...answer, headers: { date: new Date(now).toUTCString(), ...answer.headers } };
+  };
+
+  /** Answers any request. */
+  readonly serve = (request: FaultyRequest): FaultyAnswer => {
+    const [path = "", text = ""] = request.path.split("?");
+    const place = path.slice(1).split("/").map(decodeURIComponent).join("/");
+    this.requests.push(`${request.method} ${place}`);
+    return this.#answer(request, place, new URLSearchParams(text));
   };
 
   #answer(request: FaultyRequest, place: string, query: URLSearchParams): FaultyAnswer {
