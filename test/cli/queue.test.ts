@@ -99,7 +99,10 @@ receivers:
     start_at: beginning
     mapping: { time: $.moment, service: door, action: $.what, actor: { name: $.who } }
 exporters: { trail: { directory: ${folder}/trail, batch: { max_age: 20ms } } }
-service: { pipelines: { p: { receivers: [file, file/strange], exporters: [trail] } } }
+# Records are named by their sequence here: those of the agent itself would shift them.
+service:
+  self_audit: false
+  pipelines: { p: { receivers: [file, file/strange], exporters: [trail] } }
 `,
   );
   const dataDir = join(folder, "data");

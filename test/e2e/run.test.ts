@@ -90,13 +90,16 @@ t.test("sources become a trail, the books balance, and a second run adds nothing
   agent.kill("SIGTERM");
   t.equal((await agent.exit).code, 0, "an orderly stop");
 
-  const trail = readTrail(join(folder, "trail")).map(({ record }) => record as Value);
-  t.equal(trail.length, stored, "the trail holds all that was stored");
+  const trail = readTrail(join(folder, "trail"), { own: true })
+    .map(({ record }) => record as Value);
+  const stops = trail.filter(({ eventName }) => eventName === "StopAgent").length;
+  t.equal(stops, 1, "the stop, too, is recorded and delivered");
+  t.equal(trail.length, stored + stops, "the trail holds all that was stored");
   const lines = readFileSync(join(folder, "management.jsonl"), "utf8").split("\n").filter(Boolean);
   const management = trail.filter(({ eventCategory }) => eventCategory === "Management");
   t.equal(lines.length, management.length, "the file holds what its selectors want");
   const excluded = exporters.find(({ id }) => id === "file")?.excluded;
-  t.equal(excluded, stored - management.length, "the rest is excluded");
+  t.equal(excluded, stored + stops - management.length, "the rest is excluded");
 
   const app = trail.filter(({ eventSource }) => eventSource === "app.host.internal");
   t.match(app.find(({ errorCode }) => errorCode !== undefined), {

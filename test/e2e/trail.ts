@@ -10,22 +10,27 @@ export interface Delivered {
   readonly record: Readonly<Record<string, unknown>>;
 }
 
-/** Paths of every object of a trail, sorted. What is being written is hidden, as from any reader. */
+/** Paths of a trail's log files, sorted. What is being written is hidden, as from any reader. */
 export function trailObjects(directory: string): string[] {
   if (!existsSync(directory)) return [];
   const names = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !relative(directory, path).startsWith("."));
+    .filter((path) => !relative(directory, path).startsWith("."))
+    .filter((path) => path.endsWith(".json.gz") && !path.includes("/CloudTrail-Digest/"));
   return names.sort();
 }
 
-/** Every record of a trail, in order of object names. */
-export function readTrail(directory: string): Delivered[] {
+/**
+ * Every record of a trail, in order of object names; without what the agent says of itself (its starts
+ * and stops), unless `own`.
+ */
+export function readTrail(directory: string, { own = false } = {}): Delivered[] {
   return trailObjects(directory).flatMap((object) => {
     const { Records } = JSON.parse(gunzipSync(readFileSync(object)).toString()) as {
       Records: Record<string, unknown>[];
     };
-    return Records.map((record) => ({ object, record }));
+    return Records.map((record) => ({ object, record }))
+      .filter(({ record }) => own || !String(record.eventSource).startsWith("cairn."));
   });
 }
