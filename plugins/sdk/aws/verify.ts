@@ -183,12 +183,17 @@ function signatureOf(request: SignedRequest, signature: Signature, secret: strin
 }
 
 function canonicalQuery(query: URLSearchParams): string {
-  const pairs: string[] = [];
+  const pairs: (readonly [name: string, value: string])[] = [];
   for (const [name, value] of query) {
-    if (name !== "X-Amz-Signature") pairs.push(`${encode(name)}=${encode(value)}`);
+    if (name !== "X-Amz-Signature") pairs.push([encode(name), encode(value)]);
   }
-  // By code units, as encoded text is ASCII.
-  return pairs.sort().join("&");
+  // By code units, as encoded text is ASCII: by name, then by value.
+  pairs.sort((a, b) => compare(a[0], b[0]) || compare(a[1], b[1]));
+  return pairs.map(([name, value]) => `${name}=${value}`).join("&");
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function canonicalValue(value: string | readonly string[] | undefined): string {
