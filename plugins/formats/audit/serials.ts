@@ -50,8 +50,10 @@ export class Serials {
 
   /** Takes note of a record; answers with an event for each run of numbers now known missing. */
   saw(record: AuditRecord): readonly AuditEvent[] {
-    // The daemon numbers its own events in a way of its own.
-    if (record.id === this.#last || record.type.startsWith("DAEMON_")) return NONE;
+    // The daemon numbers its own events in a way of its own. And the mark of an event's end tells
+    // nothing of it: where it comes alone, the reader has missed the event.
+    const { type } = record;
+    if (record.id === this.#last || type === "EOE" || type.startsWith("DAEMON_")) return NONE;
     this.#last = record.id;
     const { node, time, stamp } = record;
     const serial = serialOf(stamp);

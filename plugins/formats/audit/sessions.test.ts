@@ -156,6 +156,19 @@ t.test("decode waits for serials that come late, and knows the next boot", async
   t.strictSame(gaps(feed(newFormat({ report_gaps: true }), wrap)), []);
 });
 
+t.test("an event of which only the end came is missing", async (t) => {
+  // As a reader sees it whose connection began inside of event 3.
+  const end = "type=EOE msg=audit(3.000:3): ";
+  const events = feed(newFormat({ report_gaps: true }), [
+    ...numbered(1, 2),
+    end,
+    ...numbered(4, 5, 6, 7),
+  ]);
+  t.strictSame(gaps(events), [[3, 3, 1]]);
+  const whole = [...numbered(1), execute(3, 2), "type=EOE msg=audit(2.000:2): ", ...numbered(3)];
+  t.strictSame(gaps(feed(newFormat({ report_gaps: true }), whole)), []);
+});
+
 t.test("decode counts each machine's serials, not the daemon's, and only when asked", async (t) => {
   const of = (node: string, ...serials: number[]) =>
     numbered(...serials).map((line) => `node=${node} ${line}`);
