@@ -131,10 +131,6 @@ service: { pipelines: { main: { receivers: [otlp], exporters: [trail] } } }
     (additionalEventData as { attributes: { order: string } }).attributes.order
   );
   t.equal(names.length, senders.length * BATCHES * BATCH);
-  t.same([...new Set(delivered)].sort(), names.sort(), "each record is there");
-  t.equal(new Set(orders.map(({ eventID }) => eventID)).size, orders.length, "none is twice");
-  // A sender that gives up waiting on a busy machine may come again before the agent sees it leave:
-  // then its request, whole, is another one.
-  const again = orders.length - names.length;
-  t.equal(again % BATCH, 0, `${again / BATCH} requests of senders that gave up were others`);
+  t.same(delivered.sort(), names.sort(), "each record is there once");
+  t.equal(new Set(orders.map(({ eventID }) => eventID)).size, orders.length, "no eventID twice");
 });

@@ -13,7 +13,7 @@ import { decodeProtobuf } from "../../sdk/otlp/decode-protobuf.ts";
 import { Interpreter } from "../../sdk/otlp/interpret.ts";
 import type { ResourceLogs } from "../../sdk/otlp/log-record.ts";
 import type { OtlpConfig } from "./config.ts";
-import { type Claim, RequestIdentities } from "./request-identity.ts";
+import { type AttemptEnd, type Claim, RequestIdentities } from "./request-identity.ts";
 
 // With four requests of each protocol at once, 4,096 events wait for the intake at most.
 const CHUNK = 512;
@@ -57,21 +57,21 @@ export class Taker {
    * that is thrown means: not taken, the sender keeps it.
    */
   async take(request: LogsRequest): Promise<PartialSuccess> {
-    const claim = this.#identities.claim(request.bytes);
+    const claim = await this.#identities.claim(request.bytes);
     const { signal } = request;
     // At once, not when the intake answers: the sender may be here again before.
-    const gone = () => claim.end(false);
+    const gone = () => claim.end("left");
     signal.addEventListener("abort", gone);
     if (signal.aborted) gone();
-    let isTaken = false;
+    let how: AttemptEnd = "refused";
     try {
       const logs = await this.#decode(request, claim);
       const answer = await this.#store(logs, claim, request);
-      isTaken = true;
+      how = "taken";
       return answer;
     } finally {
       signal.removeEventListener("abort", gone);
-      claim.end(isTaken);
+      claim.end(how);
     }
   }
 
