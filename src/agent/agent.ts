@@ -257,6 +257,7 @@ class ConfiguredAgent implements Agent {
       "POST /reload": () => this.reload("command"),
       ...deskRoutes(desk),
       ...channelRoutes(this.#components, this.#identity),
+      ...historyRoutes(this.#components),
       ...inspectionRoutes({ ...inspected, secrets: () => secretsOf(this.config) }),
     };
     this.#control = await openControl(this.#dataDir.socket, routes, logs.of("agent"));

@@ -24,6 +24,8 @@ const SMALL_BLOCK_BYTES = 65_536;
 const JOINED_BYTES_MAX = 131_072;
 const TEXT_LEVEL = 3;
 const COLUMN_LEVEL = 6;
+// No row has this number.
+const NOT_MOVED = 0xffff_ffff;
 
 /** A segment that was written. */
 export interface WrittenSegment {
@@ -119,18 +121,20 @@ async function writeBlocks(
   for (const [number, place] of log.blocks.entries()) {
     if (place?.day !== day) continue;
     const isSmall = place.textBytes < SMALL_BLOCK_BYTES;
+    // A large block comes behind what is before it.
     if (!isSmall || joined + place.textBytes > JOINED_BYTES_MAX) await flush();
-    // What cannot be read is left out; it was told, and the log is kept.
+    if (!isSmall) {
+      moved.set(number, { block: starts.length, offset: 0 });
+      starts.push(out.length);
+      await out.write(await log.read(place));
+      continue;
+    }
+    // What cannot be read is left out; it was told.
     const text = await log.block(number);
     if (text === undefined) continue;
     moved.set(number, { block: starts.length, offset: joined });
-    if (isSmall) {
-      texts.push(text);
-      joined += text.length;
-    } else {
-      starts.push(out.length);
-      await out.write(await log.read(place));
-    }
+    texts.push(text);
+    joined += text.length;
   }
   await flush();
   starts.push(out.length);
@@ -205,13 +209,14 @@ async function columnsOf(
   );
   columns.set("row", rows);
   columns.set("blocks", Uint32Array.from(starts));
-  const newRows = new Map(Array.from(rows, (row, index) => [row, index]));
+  const newRows = new Uint32Array(from.EventId.length).fill(NOT_MOVED);
+  for (let i = 0; i < rows.length; i++) newRows[rows[i]!] = i;
   for (const name of ["ResourceName", "ResourceType"] as const) {
-    const pairs = Array.from(from[`${name}.row`], (row, i) => ({ row: newRows.get(row), i }))
-      .filter((pair): pair is { row: number; i: number } => pair.row !== undefined)
-      .sort((a, b) => a.row - b.row || a.i - b.i);
-    columns.set(name, Uint32Array.from(pairs, ({ i }) => from[name][i]!));
-    columns.set(`${name}.row`, Uint32Array.from(pairs, ({ row }) => row));
+    const owners = from[`${name}.row`];
+    const order = Uint32Array.from(owners.keys()).filter((i) => newRows[owners[i]!] !== NOT_MOVED);
+    order.sort((a, b) => newRows[owners[a]!]! - newRows[owners[b]!]! || a - b);
+    columns.set(name, order.map((i) => from[name][i]!));
+    columns.set(`${name}.row`, order.map((i) => newRows[owners[i]!]!));
   }
   return columns;
 }

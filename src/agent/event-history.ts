@@ -1,0 +1,87 @@
+// The event history for `cairn history`: asked of the running agent through its control socket, or
+// read in its data_dir where no agent runs.
+
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import {
+  type EventHistory,
+  eventHistoryService,
+  type HistoryPage,
+  type HistoryPlace,
+  type HistoryQuery,
+  LOOKUP_KEYS,
+} from "../../plugins/sdk/event-history.ts";
+import type { ExporterFactory, ServiceKind } from "../../plugins/sdk/index.ts";
+import { AgentNotRunningError, askControl, type ControlRoutes } from "./control.ts";
+import type { DataDir } from "./data-dir.ts";
+import { createRegistry } from "./registry.ts";
+import { NotFoundError } from "./stores.ts";
+
+/** Most events asked for at once: their texts are a few MiB. */
+export const PAGE_EVENTS_MAX = 1000;
+// A page of a rare text may take a second on a busy machine.
+const ANSWER_MS = 60_000;
+
+const time = z.number().optional();
+const queryOf = z.strictObject({
+  attributes: z.array(z.strictObject({ key: z.enum(LOOKUP_KEYS), value: z.string() })).max(100),
+  category: z.enum(["management", "insight"]),
+  text: z.string().optional(),
+  startTime: time,
+  endTime: time,
+  accountId: z.string().optional(),
+  region: z.string().optional(),
+  errorsOnly: z.boolean().optional(),
+  limit: z.int().min(0).max(PAGE_EVENTS_MAX),
+  after: z.string().optional(),
+  order: z.enum(["newest", "oldest", "arrival"]).optional(),
+});
+
+/** What a command looks up in. */
+export type HistoryLookup = (query: HistoryQuery) => Promise<HistoryPage>;
+
+/** How the agent answers. */
+export function historyRoutes(
+  components: { find<S>(kind: ServiceKind<S>): readonly S[] },
+): ControlRoutes {
+  return {
+    "POST /history": async (value, signal) => {
+      const query = queryOf.parse(value);
+      const [history] = components.find(eventHistoryService);
+      if (history !== undefined) return await history.lookup({ ...query, signal });
+      throw new NotFoundError("The agent keeps no event history: configure exporter history");
+    },
+  };
+}
+
+/** Where to read, if no agent runs. */
+export type OfflinePlace = Omit<HistoryPlace, "directory">;
+
+/** The running agent's history; where none runs, what is in its data_dir. Throws NotFoundError. */
+export async function openLookup(dataDir: DataDir, place: OfflinePlace): Promise<HistoryLookup> {
+  const ask: HistoryLookup = async (query) =>
+    await askControl(dataDir.socket, "/history", {
+      value: { ...query, signal: undefined },
+      answerMs: ANSWER_MS,
+    }) as HistoryPage;
+  try {
+    await ask({ attributes: [], category: "management", limit: 0 });
+    return ask;
+  } catch (error) {
+    if (!(error instanceof AgentNotRunningError)) throw error;
+  }
+  const history = await openOffline(dataDir, place);
+  return (query) => history.lookup(query);
+}
+
+async function openOffline(dataDir: DataDir, place: OfflinePlace): Promise<EventHistory> {
+  const folder = join(dataDir.component("exporter", "history"), "..");
+  const names = await readdir(folder).catch(() => []);
+  const name = names.sort().find((each) => /^exporter\.history(%2F|$)/.test(each));
+  const factory = await createRegistry().load("exporter", "history") as ExporterFactory | undefined;
+  if (name === undefined || factory?.openHistory === undefined) {
+    throw new NotFoundError(`There is no event history in data_dir "${dataDir.path}"`);
+  }
+  return await factory.openHistory({ ...place, directory: join(folder, name) });
+}
