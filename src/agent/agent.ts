@@ -19,6 +19,7 @@ import { asDataDirError, type DataDir, dataDirAt, prepareDataDir } from "./data-
 import { deskRoutes, openDesk } from "./dead-letter-orders.ts";
 import { startDeadline, untilAborted } from "./deadline.ts";
 import { drain, type Drained } from "./drain.ts";
+import { historyRoutes } from "./event-history.ts";
 import { inspectionRoutes } from "./inspection.ts";
 import { OwnAudit } from "./own-audit.ts";
 import { offerOwnServices } from "./own-services.ts";

@@ -38,6 +38,10 @@ export const COMMANDS: Readonly<
     summary: "Gather what is needed to find out what is wrong",
     load: async () => (await import("./support-bundle.ts")).supportBundle,
   },
+  history: {
+    summary: "Look up what happened, by any attribute",
+    load: async () => (await import("./history.ts")).history,
+  },
   "queue ls": {
     summary: "List queues: segments, records, how far each exporter is",
     load: async () => (await import("./queue-ls.ts")).queueLs,
