@@ -2,6 +2,8 @@
 // faults of the way, and moto's CloudWatch Logs where it is on the machine.
 
 import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
+import process from "node:process";
 import t, { type Test } from "tap";
 import { faultTable } from "../../../test/pipeline/fault-table.ts";
 import {
@@ -217,7 +219,7 @@ t.test("requests keep the limits of bytes, count and span, in chronological orde
 t.test("events whose time is not taken are written under that of delivery", async (t) => {
   const target = group();
   const { exporter } = await run(t, target, { timestamp: "event" });
-  const days = [-40, -20, -1, 0, 5];
+  const days = [-40, -20, -30_000, -1, 0, 5];
   await exporter.export(
     batchOf(...days.map((day, i) => recordOf(i, NOW + day * 24 * HOUR_MS))),
     never,
@@ -296,10 +298,11 @@ t.test("moto's CloudWatch Logs: a filter finds the events", async (t) => {
     logStreamName: "111122223333_CloudTrail_eu-central-1",
     message: JSON.stringify(denied),
   }]);
-  const all = await call("GetLogEvents", {
-    logGroupName: GROUP,
-    logStreamName: "111122223333_CloudTrail_eu-central-1",
-    startFromHead: true,
-  });
-  t.equal((all.events as unknown[]).length, 41);
+  const { error, stdout } = spawnSync("aws", [
+    ...["logs", "filter-log-events", "--endpoint-url", url, "--region", "eu-central-1"],
+    ...["--log-group-name", GROUP, "--query", "events[].message", "--output", "json"],
+  ], { env: { ...process.env, AWS_ACCESS_KEY_ID: "x", AWS_SECRET_ACCESS_KEY: "y" } });
+  if (error !== undefined) return t.comment("Skipped: the AWS CLI is not on this machine");
+  const messages = JSON.parse(stdout.toString()) as string[];
+  t.same(messages.sort(), [...records, denied].map((record) => JSON.stringify(record)).sort());
 });

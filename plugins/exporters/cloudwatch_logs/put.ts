@@ -75,7 +75,9 @@ export class CloudWatchLogsExporter implements Exporter {
   #dated(records: readonly StoredRecord[]): LogEvent[] {
     const isEvent = this.#config.timestamp === "event";
     const now = this.#clock();
-    return records.map((record) => ({ record, timestamp: isEvent ? record.time : now }));
+    // A time before 1970 has a whole request refused; so it is merely too old.
+    const timeOf = (record: StoredRecord) => isEvent ? Math.max(0, record.time) : now;
+    return records.map((record) => ({ record, timestamp: timeOf(record) }));
   }
 
   async #put(stream: string, events: readonly LogEvent[], signal: AbortSignal): Promise<void> {

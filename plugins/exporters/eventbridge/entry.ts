@@ -29,6 +29,9 @@ export interface Envelope {
 /** Entries that a request takes. */
 export const ENTRIES_MAX = 10;
 
+/** The last second of the year 9999: one odd time must not have a whole request refused. */
+const SECONDS_MAX = 253_402_300_799;
+
 /** What `Time` counts for. */
 const TIME_BYTES = 14;
 const RESOURCE_LENGTH_MAX = 2048;
@@ -92,7 +95,7 @@ export class EntryWriter {
     const head = this.#head(detailType(members.get("eventType"), record.category));
     const bytes = head.bytes + byteLength;
     if (bytes > this.#bytesMax) return undefined;
-    const seconds = Math.floor(record.time / 1000);
+    const seconds = Math.min(Math.max(0, Math.floor(record.time / 1000)), SECONDS_MAX);
     const text = `${head.text},"Time":${seconds},"Detail":${JSON.stringify(detail)}`;
     const resources = arns(members.get("resources"));
     if (resources.length === 0) return { record, text: `${text}}`, bytes };
