@@ -9,7 +9,7 @@ export const config = z.strictObject({
   endpoint: otlpTargetOptions.endpoint,
   protocol: otlpTargetOptions.protocol,
   compression: z.enum(["none", "gzip"]).default("none")
-    .describe("gzip sends about a fifth of the bytes, for twice the CPU time"),
+    .describe("gzip sends about a fifth of the bytes, for more CPU time"),
   headers: otlpTargetOptions.headers,
   tls: clientTls.prefault({}).describe("For https://"),
 });

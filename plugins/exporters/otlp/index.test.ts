@@ -7,6 +7,7 @@ import { createServer, type OutgoingHttpHeaders } from "node:http";
 import type { AddressInfo } from "node:net";
 import process from "node:process";
 import grpc from "@grpc/grpc-js";
+import { ProtobufLogsSerializer } from "@opentelemetry/otlp-transformer";
 import t, { type Test } from "tap";
 import {
   conformance,
@@ -25,7 +26,10 @@ import { decodeJson } from "../../sdk/otlp/decode-json.ts";
 import { decodeProtobuf } from "../../sdk/otlp/decode-protobuf.ts";
 import type { LogRecord } from "../../sdk/otlp/log-record.ts";
 import { gunzipSync } from "node:zlib";
+import { readable } from "./encode.ts";
 import otlp from "./index.ts";
+import { envelopeOf, logFields } from "./log-record.ts";
+import { ProtobufWriter } from "./protobuf.ts";
 
 const never = new AbortController().signal;
 const METHOD = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
@@ -133,6 +137,26 @@ t.test("a record is the body as it is, and its attributes say what receivers sea
     t.match(attributes(four), { "log.record.uid": "derived" });
     t.equal(four?.time, 0n);
   }
+});
+
+t.test("requests are what the SDK's own encoder writes, byte for byte", (t) => {
+  const texts = [0, 1, 100, 127, 128, 4095, 4096].flatMap((size) =>
+    ["x", "ü", "€", "😀"].map((sign) => sign.repeat(size))
+  );
+  texts.push("x".repeat(2_100_000));
+  for (const host of ["web-01", "h".repeat(5000), "hôte"]) {
+    const envelope = envelopeOf({ ...testContext().agent, host });
+    const writer = new ProtobufWriter(envelope);
+    const logs = texts.map((text, i) => {
+      const record = { ...testRecord(i), userAgent: text, eventName: text.slice(0, 300) };
+      return logFields(storedRecord(1, record), 1_767_312_000_123);
+    });
+    for (const some of [logs, logs.slice(0, 1)]) {
+      const theirs = ProtobufLogsSerializer.serializeRequest(readable(some, envelope))!;
+      t.equal(Buffer.compare(writer.request(some), theirs), 0, `${theirs.length} bytes`);
+    }
+  }
+  t.end();
 });
 
 t.test("a range that comes again has the same bytes, compressed too", async (t) => {
