@@ -8,6 +8,7 @@ import { counted } from "../../plugins/sdk/wording.ts";
 import { type DetectedSource, detectSources, PLACES } from "../agent/detect.ts";
 import { createRegistry } from "../agent/registry.ts";
 import { defaultConfig } from "../config/default.ts";
+import type { Environment } from "../config/expand.ts";
 import { loadSources, processEnvironment } from "../config/load.ts";
 import { find, type MapNode } from "../config/node.ts";
 import { formatProblem } from "../config/problem.ts";
@@ -17,7 +18,7 @@ import {
   resolve,
   type ResolveDefaults,
 } from "../config/resolve.ts";
-import { readSources } from "../config/sources.ts";
+import { digestFile, readSources } from "../config/sources.ts";
 import type { Arguments, Option, Shell } from "./command.ts";
 
 /** The options themselves. */
@@ -42,8 +43,8 @@ const PROBLEMS_MAX = 100;
 /** A resolution, what it was made from, and the sources of this host if it is the embedded default. */
 export interface ReadConfiguration extends Resolution {
   readonly detected: readonly DetectedSource[];
-  /** What `${file:PATH}` named. */
-  readonly files: readonly string[];
+  /** What it was read from, as digests: by source as named, and by the path of `${file:PATH}`. */
+  readonly read: Readonly<Record<"sources" | "files", ReadonlyMap<string, string>>>;
   /** All sources as one tree; undefined where one of them could not be read. */
   readonly tree?: { readonly root: MapNode; readonly defaults: ResolveDefaults };
 }
@@ -52,12 +53,11 @@ export interface ReadConfiguration extends Resolution {
 export async function readConfiguration(args: Arguments, shell: Shell): Promise<ReadConfiguration> {
   const paths = args.values.config ?? [];
   const set = args.values.set ?? [];
-  const files = new Set<string>();
-  const outside = processEnvironment(shell.env);
-  const readFile = (path: string) => outside.readFile(files.add(path) && path);
-  const environment = { ...outside, readFile };
-  const { sources, problems } = await readSources(paths, environment);
-  if (problems.length > 0) return { problems, warnings: [], detected: [], files: [] };
+  const files = new Map<string, string>();
+  const environment = noting(files, processEnvironment(shell.env));
+  const { sources, problems, digests } = await readSources(paths, environment);
+  const read = { sources: digests, files };
+  if (problems.length > 0) return { problems, warnings: [], detected: [], read };
   const named = loadSources({ sources, set, environment });
   const given = find(named.root, ["agent", "data_dir"]);
   const chosen = given?.kind === "scalar" && typeof given.value === "string" ? given.value : "";
@@ -75,7 +75,21 @@ export async function readConfiguration(args: Arguments, shell: Shell): Promise<
   const defaults = { host: hostname(), dataDir };
   const resolution = await resolve(loaded, createRegistry(), defaults);
   const tree = loaded.complete ? { tree: { root: loaded.root, defaults } } : {};
-  return { ...resolution, ...tree, detected, files: [...files] };
+  return { ...resolution, ...tree, detected, read };
+}
+
+/** The same outside world; notes the digest of each file that is read. */
+function noting(files: Map<string, string>, outside: Environment): Environment {
+  return {
+    ...outside,
+    readFile(path) {
+      let text: string | undefined;
+      // Once for both: what is noted is what was read.
+      const readFile = () => text ??= outside.readFile(path);
+      files.set(path, digestFile(path, { ...outside, readFile }));
+      return readFile();
+    },
+  };
 }
 
 /**

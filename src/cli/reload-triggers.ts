@@ -6,6 +6,7 @@ import type { Agent, ReadAgain } from "../agent/agent.ts";
 import type { ReloadTrigger } from "../agent/reload-report.ts";
 import { configurationHash } from "../config/hash.ts";
 import { formatProblem } from "../config/problem.ts";
+import type { Environment } from "../config/expand.ts";
 import { SourceWatch } from "../config/source-watch.ts";
 import type { Log } from "../../plugins/sdk/index.ts";
 import { createRegistry } from "../agent/registry.ts";
@@ -14,21 +15,21 @@ import type { ReadConfiguration } from "./configuration.ts";
 /** Reads the configuration again, as the command line named it, and remembers what it was read from. */
 export class ConfigurationReader {
   readonly #read: () => Promise<ReadConfiguration>;
-  #files: readonly string[] = [];
+  #last: ReadConfiguration["read"] = { sources: new Map(), files: new Map() };
 
   constructor(read: () => Promise<ReadConfiguration>) {
     this.#read = read;
   }
 
-  /** Files that `${file:PATH}` named when it was last read, whether or not it could be used. */
-  get files(): readonly string[] {
-    return this.#files;
+  /** What it was last read from, whether or not it could be used. */
+  get last(): ReadConfiguration["read"] {
+    return this.#last;
   }
 
   /** The configuration as it is now. */
   async read(): Promise<ReadConfiguration & { readonly hash?: string }> {
     const read = await this.#read();
-    this.#files = read.files;
+    this.#last = read.read;
     const { tree, factories = createRegistry() } = read;
     if (tree === undefined) return read;
     const hash = await configurationHash(tree.root, factories, tree.defaults);
@@ -73,37 +74,27 @@ export interface ReloadTriggers {
   readonly agent: Agent;
   readonly hangups: Hangups;
   readonly reader: ConfigurationReader;
-  /** As named by --config. */
-  readonly sources: readonly string[];
+  readonly environment: Environment;
   readonly log: Log;
 }
 
 /** Listens until the returned function is called. */
 export function listenForReload(triggers: ReloadTriggers): () => void {
-  const { agent, hangups, reader, sources, log } = triggers;
-  let watch: SourceWatch | undefined;
-  let isClosed = false;
-  const reload = (trigger: ReloadTrigger) => {
-    agent.reload(trigger).catch((error: unknown) => {
+  const { agent, hangups, reader, environment, log } = triggers;
+  const reload = async (trigger: ReloadTrigger) => {
+    try {
+      await agent.reload(trigger);
+    } catch (error) {
       log.warn(error instanceof Error ? error.message : String(error));
-    }).finally(follow);
+    }
   };
-  // Anew after each reload: it may name other files, or watch no more.
-  const follow = () => {
-    watch?.stop();
-    const { watch: wanted } = agent.config;
-    if (isClosed || wanted === undefined) return;
-    watch = new SourceWatch({
-      sources,
-      files: reader.files,
-      intervalMs: wanted.intervalMs,
-      onChange: () => reload("change"),
-    });
-  };
-  hangups.tell(() => reload("signal"));
-  follow();
-  return () => {
-    isClosed = true;
-    watch?.stop();
-  };
+  hangups.tell(() => void reload("signal"));
+  const watch = new SourceWatch({
+    sources: () => reader.last.sources,
+    files: () => reader.last.files,
+    environment,
+    intervalMs: () => agent.config.watch?.intervalMs,
+    onChange: () => reload("change"),
+  });
+  return () => watch.stop();
 }

@@ -6,6 +6,7 @@ import { resolve as absolute } from "node:path";
 import process from "node:process";
 import { type Agent, createAgent, type Drained } from "../agent/agent.ts";
 import { startDeadline } from "../agent/deadline.ts";
+import { processEnvironment } from "../config/load.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { detectRuntime } from "../runtime/runtime.ts";
 import { endSmallStart } from "../runtime/small-start.ts";
@@ -55,7 +56,6 @@ export const run: Command = {
         logs,
         stop: stop.signal,
         reader,
-        sources: args.values.config ?? [],
         hangups,
       });
     } finally {
@@ -73,20 +73,19 @@ interface Running {
   /** Aborts when the agent is to stop in order. */
   readonly stop: AbortSignal;
   readonly reader: ConfigurationReader;
-  /** As named by --config. */
-  readonly sources: readonly string[];
   /** Left out under --once: what reads its sources to their end does so under one configuration. */
   readonly hangups: Hangups | undefined;
 }
 
 async function runAgent(config: ResolvedConfig, running: Running): Promise<number> {
-  const { shell, logs, stop, reader, sources, hangups } = running;
+  const { shell, logs, stop, reader, hangups } = running;
   const log = logs.of("agent");
   const runtime = await detectRuntime();
   const once = hangups === undefined;
   const read = once ? {} : { read: () => reader.again() };
   const agent = createAgent(config, { version: VERSION, logs, runtime, once, ...read });
-  const deafen = once ? undefined : listenForReload({ agent, hangups, reader, sources, log });
+  const environment = processEnvironment(shell.env);
+  const deafen = once ? undefined : listenForReload({ agent, hangups, reader, environment, log });
   const guard = guardProcess(logs);
   const stopped = new Promise<void>((resolve) => {
     if (stop.aborted) resolve();

@@ -1,53 +1,49 @@
-// Looks whether the sources of a configuration have changed: files and folders by what the file system
-// says of them, links followed, as a ConfigMap swaps them; web servers by their ETag. Asking works on
-// every file system, where being told does not; a few calls every few seconds cost next to nothing.
+// Looks whether what a configuration was read from has changed since: files and folders by reading
+// them, so that links a ConfigMap swaps and every file system are followed alike, web servers by
+// their ETag. A few small files every few seconds cost next to nothing.
 
-import { hash } from "node:crypto";
-import { readdir, stat } from "node:fs/promises";
-import { join } from "node:path";
+import type { Environment } from "./expand.ts";
 import { fetchSource } from "./fetch-source.ts";
-import { isSourceFile, placeOfSource } from "./sources.ts";
+import { digestFile, digestSources, isWebSource, readSources, webSource } from "./sources.ts";
 
 // What is being written is left alone until it looks the same again.
 const SETTLE_MS = 250;
+// How soon a watch begins that a reload asks for.
+const IDLE_MS = 5000;
+// A whole fleet may ask the same server.
 const FETCH_EVERY_MS = 60_000;
 
 /** What to watch. */
 export interface SourceWatchOptions {
-  /** As named by --config. */
-  readonly sources: readonly string[];
-  /** What the configuration read besides: `${file:PATH}`. */
-  readonly files: readonly string[];
-  readonly intervalMs: number;
-  /** Called when something has changed and has settled. */
-  readonly onChange: () => void;
+  /** Digests of what the configuration was read from, by source as named, as of the last reading. */
+  readonly sources: () => ReadonlyMap<string, string>;
+  /** The same of files that it refers to, by path. */
+  readonly files: () => ReadonlyMap<string, string>;
+  readonly environment: Environment;
+  /** How often to look; undefined where nobody wants it to, which may change. */
+  readonly intervalMs: () => number | undefined;
+  /** Called when something has changed and has settled; the watch goes on when it resolves. */
+  readonly onChange: () => Promise<void>;
   readonly fetchEveryMs?: number;
 }
 
 interface Page {
-  readonly url: string;
-  etag?: string;
-  /** Of its text. */
-  digest?: string;
+  readonly etag?: string | undefined;
+  readonly digest: string;
 }
 
-/** Watches until it is stopped; changes count from when it was made. */
+/** Watches until it is stopped. */
 export class SourceWatch {
   readonly #options: SourceWatchOptions;
-  readonly #paths: readonly string[];
-  readonly #pages: readonly Page[];
-  #fetchedAt = Number.NEGATIVE_INFINITY;
+  readonly #pages = new Map<string, Page>();
+  #fetchedAt = performance.now();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #known: string | undefined;
   #settling: string | undefined;
   #stopped = false;
 
   constructor(options: SourceWatchOptions) {
     this.#options = options;
-    const places = options.sources.map(placeOfSource);
-    this.#paths = [...places.flatMap(({ path }) => path ?? []), ...options.files];
-    this.#pages = places.flatMap(({ url }) => url === undefined ? [] : [{ url }]);
-    void this.#look();
+    this.#schedule();
   }
 
   /** Looks no more. */
@@ -56,60 +52,59 @@ export class SourceWatch {
     clearTimeout(this.#timer);
   }
 
-  async #look(): Promise<void> {
-    const now = await this.#signature();
+  #schedule(): void {
     if (this.#stopped) return;
-    const isNew = this.#known !== undefined && now !== this.#known;
-    this.#known ??= now;
-    if (isNew && now === this.#settling) {
-      this.#known = now;
-      this.#settling = undefined;
-      this.#options.onChange();
-    } else {
-      this.#settling = isNew ? now : undefined;
-    }
-    const { intervalMs } = this.#options;
+    const intervalMs = this.#options.intervalMs() ?? IDLE_MS;
     const delayMs = this.#settling === undefined ? intervalMs : Math.min(SETTLE_MS, intervalMs);
-    this.#timer = setTimeout(() => void this.#look(), delayMs);
+    this.#timer = setTimeout(() => void this.#look().finally(() => this.#schedule()), delayMs);
     this.#timer.unref();
   }
 
-  async #signature(): Promise<string> {
-    const files = await Promise.all(this.#paths.map(signatureOf));
-    await this.#fetchAll();
-    return [...files, ...this.#pages.map(({ digest }) => digest ?? "")].join("\n");
+  async #look(): Promise<void> {
+    if (this.#options.intervalMs() === undefined) return;
+    const changes = await this.#changes();
+    if (this.#stopped) return;
+    const now = changes.join("\n");
+    if (changes.length === 0 || now !== this.#settling) {
+      this.#settling = changes.length === 0 ? undefined : now;
+      return;
+    }
+    this.#settling = undefined;
+    await this.#options.onChange();
   }
 
-  async #fetchAll(): Promise<void> {
-    const { fetchEveryMs = FETCH_EVERY_MS } = this.#options;
-    if (performance.now() - this.#fetchedAt < fetchEveryMs) return;
-    this.#fetchedAt = performance.now();
-    await Promise.all(this.#pages.map(async (page) => {
-      try {
-        const { text, etag } = await fetchSource(page.url, { etag: page.etag });
-        if (text === undefined) return;
-        page.digest = hash("sha256", text);
-        if (etag === undefined) delete page.etag;
-        else page.etag = etag;
-      } catch {
-        // A server that is away for a while says nothing about the configuration.
-      }
-    }));
+  /** The digests that are no longer those of the last reading. */
+  async #changes(): Promise<readonly string[]> {
+    const { sources, files, environment } = this.#options;
+    const changes: string[] = [];
+    const isDue = performance.now() - this.#fetchedAt >=
+      (this.#options.fetchEveryMs ?? FETCH_EVERY_MS);
+    if (isDue) this.#fetchedAt = performance.now();
+    for (const [source, known] of sources()) {
+      const digest = isWebSource(source)
+        ? await this.#pageDigest(source, known, isDue)
+        : (await readSources([source], environment)).digests.get(source)!;
+      if (digest !== known) changes.push(`${source} ${digest}`);
+    }
+    for (const [path, known] of files()) {
+      const digest = digestFile(path, environment);
+      if (digest !== known) changes.push(`${path} ${digest}`);
+    }
+    return changes;
   }
-}
 
-/** Changes whenever the file does, or one of the folder's. */
-async function signatureOf(path: string): Promise<string> {
-  try {
-    const found = await stat(path, { bigint: true });
-    const own = `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`;
-    if (!found.isDirectory()) return own;
-    const names = (await readdir(path)).filter(isSourceFile).sort();
-    const inside = await Promise.all(names.map(async (name) => {
-      return `${name} ${await signatureOf(join(path, name))}`;
-    }));
-    return inside.join("\n");
-  } catch (error) {
-    return String((error as NodeJS.ErrnoException).code);
+  async #pageDigest(url: string, known: string, isDue: boolean): Promise<string> {
+    const page = this.#pages.get(url);
+    if (!isDue) return page?.digest ?? known;
+    try {
+      const { text, etag } = await fetchSource(url, { etag: page?.etag });
+      if (text === undefined) return page?.digest ?? known;
+      const digest = digestSources([webSource(url, text)]);
+      this.#pages.set(url, { etag, digest });
+      return digest;
+    } catch {
+      // A server that is away for a while says nothing about the configuration.
+      return page?.digest ?? known;
+    }
   }
 }

@@ -1,6 +1,7 @@
 // What --config names, read into texts: a file, a folder of files, a variable, the text itself, a
 // web server. Which of them a text came from only its name tells; `load.ts` joins them.
 
+import { hash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { Environment } from "./expand.ts";
@@ -13,6 +14,8 @@ import { readText } from "./read-text.ts";
 export interface ReadSources {
   readonly sources: readonly ConfigSource[];
   readonly problems: readonly Problem[];
+  /** By source as it was named: a text that differs where what it says does. */
+  readonly digests: ReadonlyMap<string, string>;
 }
 
 /**
@@ -25,17 +28,21 @@ export async function readSources(
 ): Promise<ReadSources> {
   const sources: ConfigSource[] = [];
   const problems: Problem[] = [];
+  const digests = new Map<string, string>();
   for (const [rank, uri] of named.entries()) {
     const { name, read } = sourceOf(uri, rank, environment);
     try {
-      sources.push(...await read());
+      const found = await read();
+      digests.set(uri, digestSources(found));
+      sources.push(...found);
     } catch (error) {
       const { message, cause } = error as Error;
+      digests.set(uri, hash("sha256", `cannot read: ${message}`));
       const at = { source: cause instanceof UnreadableFile ? cause.path : name, rank };
       problems.push({ at, path: "", problem: `Cannot read configuration: ${message}` });
     }
   }
-  return { sources, problems };
+  return { sources, problems, digests };
 }
 
 /** Names the file of a folder that could not be read. */
@@ -66,8 +73,7 @@ function sourceOf(uri: string, rank: number, environment: Environment): Source {
     return { name, read: () => [{ name, text: rest, joinedKeys: true }] };
   }
   if (scheme === "https" || scheme === "http") {
-    const name = shownUrl(uri);
-    return { name, read: async () => [{ name, text: await fetchText(uri) }] };
+    return { name: shownUrl(uri), read: async () => [webSource(uri, await fetchText(uri))] };
   }
   if (scheme !== "" && rest.startsWith("//")) {
     const name = shownUrl(uri);
@@ -81,13 +87,28 @@ function sourceOf(uri: string, rank: number, environment: Environment): Source {
   return { name: uri, read: () => readPath(uri) };
 }
 
-/** Where a source stands: a file or folder, a web server, or neither. */
-export function placeOfSource(uri: string): { readonly path?: string; readonly url?: string } {
-  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]+):([^]*)$/.exec(uri) ?? [];
-  if (scheme === "https" || scheme === "http") return { url: uri };
-  if (scheme === "file") return { path: filePath(rest) };
-  const isPath = scheme === "" || (scheme !== "env" && scheme !== "yaml" && !rest.startsWith("//"));
-  return isPath ? { path: uri } : {};
+/** Whether a source is asked from a web server. */
+export function isWebSource(uri: string): boolean {
+  return /^https?:/.test(uri);
+}
+
+/** What a web server answered, as a source. */
+export function webSource(uri: string, text: string): ConfigSource {
+  return { name: shownUrl(uri), text };
+}
+
+/** A text that differs where the sources do; tells nothing of them. */
+export function digestSources(sources: readonly ConfigSource[]): string {
+  return hash("sha256", JSON.stringify(sources));
+}
+
+/** The same of a file's text, or of why it cannot be read. */
+export function digestFile(path: string, { readFile }: Environment): string {
+  try {
+    return hash("sha256", readFile(path));
+  } catch (error) {
+    return hash("sha256", `cannot read: ${error}`);
+  }
 }
 
 /** Whether a file of a folder is a part of the configuration. */
