@@ -1,6 +1,6 @@
-// Log file integrity: takes note of each delivered file, and signs once an hour, for each account and
-// region, a digest of what was delivered, which names the digest before. A digest is decided, with
-// its bytes, before it is stored, and stored with these bytes however often that takes (P5).
+// Log file integrity: takes note of each delivered file, and signs once an hour, for each account
+// and region, a digest of what was delivered, which names the digest before. A digest is decided,
+// with its bytes, before it is stored, and stored with these bytes however often that takes (P5).
 
 import { Buffer } from "node:buffer";
 import {
@@ -149,32 +149,37 @@ export class DigestChain {
 
   /** Writes digests of every chain, as long as one is due by `endOf`. */
   async #writeAll(signal: AbortSignal, endOf: typeof dueEnd): Promise<boolean> {
-    const { clock, intervalMs, onProblem } = this.#options;
-    let failed = 0;
-    let problem: string | undefined;
-    try {
-      for (const chain of this.#inOrder((await this.#open()).chains())) {
-        signal.throwIfAborted();
-        const now = clock();
-        try {
-          await this.#writeChain(chain, () => endOf(chain, now, intervalMs), signal);
-          this.#failures.delete(chain);
-          if (chain.end > now + intervalMs) problem = clockProblem(chain);
-        } catch (error) {
-          this.#failures.set(chain, (this.#failures.get(chain) ?? 0) + 1);
-          problem = messageOf(error);
-          if (++failed >= FAILURES_MAX) break;
-        }
-      }
-    } catch (error) {
-      failed++;
-      problem = messageOf(error);
-    }
+    const { clock, onProblem } = this.#options;
+    const { failed, problem } = await this.#writeRound(signal, endOf)
+      .catch((error) => ({ failed: 1, problem: messageOf(error) }));
     // What a stop cut off is nobody's fault.
     if (signal.aborted) return false;
     if (failed > 0) this.#latest = { ...this.#latest, attemptTime: clock(), error: problem! };
     onProblem(problem);
     return failed === 0;
+  }
+
+  async #writeRound(
+    signal: AbortSignal,
+    endOf: typeof dueEnd,
+  ): Promise<{ failed: number; problem: string | undefined }> {
+    const { clock, intervalMs } = this.#options;
+    let failed = 0;
+    let problem: string | undefined;
+    for (const chain of this.#inOrder((await this.#open()).chains())) {
+      signal.throwIfAborted();
+      const now = clock();
+      try {
+        await this.#writeChain(chain, () => endOf(chain, now, intervalMs), signal);
+        this.#failures.delete(chain);
+        if (chain.end > now + intervalMs) problem ??= clockProblem(chain);
+      } catch (error) {
+        this.#failures.set(chain, (this.#failures.get(chain) ?? 0) + 1);
+        problem = messageOf(error);
+        if (++failed >= FAILURES_MAX) break;
+      }
+    }
+    return { failed, problem };
   }
 
   /** Those that failed come last: they must not keep others from their turn. */
