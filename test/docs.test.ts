@@ -58,7 +58,7 @@ t.test("every configuration in a README is accepted as it stands", async (t) => 
     for (const yaml of found) {
       blocks++;
       const env = Object.fromEntries(
-        [...yaml.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name!, "of-no-use-here"]),
+        [...yaml.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name!, "of no use but here"]),
       );
       await t.resolves(loadConfig([{ name: page, text: completed(yaml) }], { env }), page);
     }

@@ -227,7 +227,11 @@ export async function* followControl(
     if (answer.statusCode !== 200) throw refusal(JSON.parse(rest || "null"), answer.statusCode);
   } catch (error) {
     if (signal.aborted) return;
-    throw error instanceof ControlError ? error : explain(error as NodeJS.ErrnoException, path);
+    if (error instanceof ControlError) throw error;
+    if ((error as NodeJS.ErrnoException).code === "ECONNRESET") {
+      throw new AgentNotRunningError(`The agent behind "${path}" has ended`, { cause: error });
+    }
+    throw explain(error as NodeJS.ErrnoException, path);
   } finally {
     signal.removeEventListener("abort", close);
     asking.destroy();
@@ -247,9 +251,6 @@ function refusal(content: unknown, status: number | undefined): ControlError {
 }
 
 function explain(error: NodeJS.ErrnoException, path: string): Error {
-  if (error.code === "ECONNRESET") {
-    return new AgentNotRunningError(`The agent behind "${path}" has ended`, { cause: error });
-  }
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED") {
     return new AgentNotRunningError(`No agent is running behind "${path}"`, { cause: error });
   }

@@ -130,7 +130,7 @@ class Tap {
   #waiting: string[] = [];
   #chars = 0;
   #missed = 0;
-  #second = 0;
+  #second = -1;
   #left = 0;
   #isEnded = false;
   #wake: () => void = () => {};

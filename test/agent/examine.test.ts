@@ -165,7 +165,7 @@ t.test("cairn validate --deep ends with 3 for a problem, and prints JSON if aske
   t.equal(deep.code, 3, deep.stderr);
   t.match(deep.stdout, /Configuration is valid: /);
   t.match(deep.stdout, /^problem exporters\.trail\.directory: Cannot write to .* \(let the/m);
-  t.match(deep.stdout, /^Asked this host: \d+ ok, \d+ warnings, 1 problems$/m);
+  t.match(deep.stdout, /^Asked this host: \d+ ok, \d+ warnings, 1 problem$/m);
   const json = await run("--deep", "--json");
   t.equal(json.code, 3);
   const answer = JSON.parse(json.stdout) as { valid: boolean; findings: Finding[] };

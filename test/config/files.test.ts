@@ -20,7 +20,7 @@ const read = (path: string) => readFileSync(join(root, path), "utf8");
 /** A value for each variable that a text asks for: secrets have no default. */
 function everyVariable(text: string): Record<string, string> {
   return Object.fromEntries(
-    [...text.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name!, "of-no-use-here"]),
+    [...text.matchAll(/\$\{env:(\w+)\}/g)].map(([, name]) => [name!, "of no use but here"]),
   );
 }
 

@@ -312,7 +312,7 @@ t.test("onState tells why appends wait, and when they no longer do", async (t) =
   const abort = new AbortController();
   const aborted = queue.append({ entries: entries(1, 1), signal: abort.signal });
   await until(() => queue.stats().blocked);
-  t.match(states.at(-1), { blocked: true, problem: /min_free_disk is 10000/ });
+  t.match(states.at(-1), { blocked: true, problem: /min_free_disk is 10kB/ });
   abort.abort(new Error("gone"));
   await t.rejects(aborted, /gone/);
   await until(() => !queue.stats().blocked);

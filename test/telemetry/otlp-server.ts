@@ -33,7 +33,9 @@ message Resource { repeated KeyValue attributes = 1; }
 message Scope { string name = 1; string version = 2; }
 message KeyValue { string key = 1; AnyValue value = 2; }
 message AnyValue {
-  oneof value { string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4; }
+  oneof value {
+    string string_value = 1; bool bool_value = 2; int64 int_value = 3; double double_value = 4;
+  }
 }
 `;
 const { root } = protobuf.parse(PROTO, { keepCase: false });

@@ -3,8 +3,8 @@
 
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { Buffer } from "node:buffer";
+import type { ClientTls } from "../client-tls.ts";
 import {
-  type ClientCertificates,
   OtlpFailure,
   type OtlpSender,
   type OtlpTarget,
@@ -33,12 +33,13 @@ const PASSING = new Set([
 export function grpcSender(
   signal: Signal,
   target: OtlpTarget,
-  { ca, cert, key }: ClientCertificates,
+  { ca, cert, key }: ClientTls,
 ): OtlpSender {
   const { protocol, host, hostname, port } = new URL(target.endpoint);
   const isSecure = protocol === "https:";
+  const bytes = (pem?: string) => pem === undefined ? null : Buffer.from(pem);
   const channel = isSecure
-    ? credentials.createSsl(ca ?? null, key ?? null, cert ?? null)
+    ? credentials.createSsl(bytes(ca), bytes(key), bytes(cert))
     : credentials.createInsecure();
   const client = new Client(port === "" ? `${hostname}:${isSecure ? 443 : 80}` : host, channel);
   const metadata = Metadata.fromHttp2Headers(

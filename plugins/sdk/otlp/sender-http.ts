@@ -2,8 +2,8 @@
 // have serialized.
 
 import { Agent, request } from "undici";
+import type { ClientTls } from "../client-tls.ts";
 import {
-  type ClientCertificates,
   OtlpFailure,
   type OtlpSender,
   type OtlpTarget,
@@ -18,7 +18,7 @@ const PASSING = new Set([429, 502, 503, 504]);
 export function httpSender(
   signal: Signal,
   target: OtlpTarget,
-  certificates: ClientCertificates,
+  certificates: ClientTls,
 ): OtlpSender {
   const connection = new Agent({ connections: 1, connect: { ...certificates } });
   const place = `${target.endpoint.replace(/\/+$/, "")}/v1/${signal}`;

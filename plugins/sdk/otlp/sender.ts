@@ -1,13 +1,10 @@
 // Where OTLP is sent to, as the configuration says it, and a sender for requests that are serialized
 // already. Used for the agent's own logs, metrics and spans; read by sender-http.ts and sender-grpc.ts.
 
-import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { ConfigError } from "../errors.ts";
+import { clientTls, loadClientTls } from "../client-tls.ts";
 import { duration } from "../option.ts";
 import { secret } from "../secret.ts";
-
-const path = z.string().min(1);
 
 /** The options of a receiver of OTLP, to be spread into a schema. */
 export const otlpTargetOptions = {
@@ -21,11 +18,7 @@ export const otlpTargetOptions = {
     z.string().regex(/^[A-Za-z0-9-]{1,100}$/, "Expected the name of a header"),
     secret,
   ).default({}).describe("Headers of each request, such as credentials"),
-  tls: z.strictObject({
-    ca_file: path.optional().describe("Certificates that the receiver's own may be signed by"),
-    cert_file: path.optional().describe("The agent's certificate"),
-    key_file: path.optional().describe("Its key"),
-  }).prefault({}).describe("Paths of PEM files, for https://"),
+  tls: clientTls.prefault({}).describe("For https://"),
   timeout: duration.prefault("10s").describe("Longest time for one request"),
 };
 
@@ -60,44 +53,19 @@ export class OtlpFailure extends Error {
   }
 }
 
-/** Contents of the PEM files. */
-export interface ClientCertificates {
-  readonly ca?: Buffer;
-  readonly cert?: Buffer;
-  readonly key?: Buffer;
-}
-
-/** Opens a sender. Throws ConfigError, naming the option below `at`. */
+/** Opens a sender. Throws ConfigError for a certificate, named below `at`. */
 export async function openSender(
   signal: Signal,
   target: OtlpTarget,
   at: string,
 ): Promise<OtlpSender> {
-  const certificates = await readCertificates(target.tls, at);
+  const certificates = await loadClientTls(target.tls, `${at}.tls`);
   if (target.protocol === "grpc") {
     const { grpcSender } = await import("./sender-grpc.ts");
     return grpcSender(signal, target, certificates);
   }
   const { httpSender } = await import("./sender-http.ts");
   return httpSender(signal, target, certificates);
-}
-
-async function readCertificates(tls: OtlpTarget["tls"], at: string): Promise<ClientCertificates> {
-  const read = async (option: keyof OtlpTarget["tls"]) => {
-    const file = tls[option];
-    if (file === undefined) return undefined;
-    try {
-      return await readFile(file);
-    } catch (error) {
-      const { code = String(error) } = error as NodeJS.ErrnoException;
-      const fix = "name a file that the agent may read";
-      throw new ConfigError([
-        { path: `${at}.tls.${option}`, problem: `Cannot read "${file}": ${code}`, fix },
-      ]);
-    }
-  };
-  const [ca, cert, key] = [await read("ca_file"), await read("cert_file"), await read("key_file")];
-  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 /** Headers as they are sent. */
