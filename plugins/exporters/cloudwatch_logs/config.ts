@@ -13,7 +13,7 @@ const EVENT_BYTES_MIN = 1024;
 
 const own = {
   log_group_name: z.string().regex(GROUP, "Expected letters, digits and . - _ / #, at most 512")
-    .describe("Log group that the records are written to"),
+    .describe("Log group that the records are written to").meta({ examples: ["/cairn/audit"] }),
   log_stream_name: z.string().default("{account}_CloudTrail_{region}").superRefine((name, ctx) => {
     const problem = streamProblem(name);
     if (problem !== undefined) ctx.addIssue({ code: "custom", message: problem, input: name });
