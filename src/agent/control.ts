@@ -1,6 +1,8 @@
 // How a running agent is asked: HTTP over a unix socket in data_dir, for its own user only.
 
+import { existsSync } from "node:fs";
 import { chmod, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
 import { Buffer } from "node:buffer";
 import { once } from "node:events";
 import {
@@ -252,11 +254,19 @@ function refusal(content: unknown, status: number | undefined): ControlError {
 
 function explain(error: NodeJS.ErrnoException, path: string): Error {
   if (error.code === "ENOENT" || error.code === "ECONNREFUSED") {
-    return new AgentNotRunningError(`No agent is running behind "${path}"`, { cause: error });
+    const message = `No agent is running behind "${path}"${whyHidden(path)}`;
+    return new AgentNotRunningError(message, { cause: error });
   }
   const denied = error.code === "EACCES" || error.code === "EPERM";
   const reason = denied ? "permission denied; run as the agent's user" : error.message;
   return new Error(`Cannot ask the agent behind "${path}": ${reason}`, { cause: error });
+}
+
+/** An agent goes on, and takes nothing in, where its data_dir is deleted: nobody finds it then. */
+function whyHidden(path: string): string {
+  return existsSync(dirname(path))
+    ? ""
+    : ": its folder is not there; an agent whose data_dir was deleted has to be ended by its process id";
 }
 
 /** Who holds the socket; undefined where nobody does. */

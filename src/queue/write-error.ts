@@ -1,5 +1,7 @@
 // Why an append was not taken.
 
+import { errorCode, errorText } from "./files.ts";
+
 /** A batch was not taken; the caller keeps it and may append it again. */
 export class QueueWriteError extends Error {
   override readonly name = "QueueWriteError";
@@ -12,6 +14,13 @@ export class QueueWriteError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** What keeps a segment from being written, in words. */
+export function writeProblem(error: unknown): string {
+  return errorCode(error) === "ENOENT"
+    ? "its folder was deleted or moved away under it; put it back, or end the agent and start it again"
+    : errorText(error);
 }
 
 /** The queue is closed, or closes. */

@@ -4,7 +4,7 @@
 import type { Append } from "./append.ts";
 import { FramePacker } from "./codec.ts";
 import type { Condition } from "./condition.ts";
-import { errorCode, errorText } from "./files.ts";
+import { errorCode } from "./files.ts";
 import type { Files, OpenFile } from "./files.ts";
 import { sealFrame } from "./frame.ts";
 import { addTotals, mergePosition, positionTexts } from "./log-state.ts";
@@ -14,7 +14,7 @@ import type { Retention } from "./retention.ts";
 import { createSegment } from "./segment.ts";
 import { rejectAll, settle, WaitingList } from "./waiting.ts";
 import type { Waiting } from "./waiting.ts";
-import { closedError, QueueWriteError, tooLarge } from "./write-error.ts";
+import { closedError, QueueWriteError, tooLarge, writeProblem } from "./write-error.ts";
 
 /** What a writer needs of its queue. */
 export interface WriterOptions {
@@ -117,7 +117,7 @@ export class Writer {
     const { retention, condition } = this.#options;
     const wanted = this.#waiting.measure(this.#commitBytes);
     const room = await retention.makeRoom(wanted.bytes).catch((error) => {
-      condition.set("write", errorText(error));
+      condition.set("write", writeProblem(error));
       return "wait" as const;
     });
     if (room === "wait") return await this.#pause();
@@ -215,12 +215,12 @@ export class Writer {
    */
   async #failed(group: readonly Waiting[], error: unknown): Promise<void> {
     const { condition, directory, retention } = this.#options;
-    condition.set("write", errorText(error));
+    condition.set("write", writeProblem(error));
     while (this.#uncertain && !this.#closing) {
       try {
         await this.roll();
       } catch (rollError) {
-        condition.set("write", errorText(rollError));
+        condition.set("write", writeProblem(rollError));
         if (!DISK_FULL.has(errorCode(rollError) ?? "")) {
           await this.#pause();
         } else if (await retention.free("disk_full").catch(() => "wait") !== "ok") {
@@ -237,7 +237,7 @@ export class Writer {
       }
     }
     const failure = new QueueWriteError(
-      `Cannot append to queue "${directory}": ${errorText(error)}`,
+      `Cannot append to queue "${directory}": ${writeProblem(error)}`,
       "CAIRN_QUEUE_WRITE",
       { cause: error },
     );
