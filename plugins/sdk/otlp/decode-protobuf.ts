@@ -4,6 +4,7 @@
 
 import { RejectedInput } from "../errors.ts";
 import { type AnyValue, DEPTH_MAX, type KeyValue, KeyValueList } from "./any-value.ts";
+import { checkItems } from "./count-items.ts";
 import type { LogRecord, ResourceLogs, ScopeLogs } from "./log-record.ts";
 import { WireReader } from "./wire.ts";
 
@@ -23,6 +24,7 @@ type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Decodes a request. Throws RejectedInput where it is none. */
 export function decodeProtobuf(bytes: Uint8Array): readonly ResourceLogs[] {
+  checkItems(bytes);
   const reader = new WireReader(bytes);
   const resources: ResourceLogs[] = [];
   const end = bytes.length;

@@ -267,6 +267,17 @@ t.test("decoding bounds how many records and values a request may hold", async (
   t.throws(() => decodeProtobuf(scope(empty)), { message: /more than 2000000 records and values/ });
   const attributes = Buffer.alloc(2 * 2_100_000, Buffer.from([0x32, 0x00]));
   t.throws(() => decodeProtobuf(scope(field(2, attributes))), { message: /more than 2000000/ });
+  // Refused before anything is built: a decoder that had begun would stop at the first record.
+  const spoilt = Buffer.concat([field(2, Buffer.from([0x0a, 0x00])), empty]);
+  t.throws(() => decodeProtobuf(field(1, field(2, spoilt))), { message: /more than 2000000/ });
+  const values = field(5, Buffer.alloc(2 * 2_100_000, Buffer.from([0x0a, 0x00])));
+  t.throws(() => decodeProtobuf(scope(field(2, field(5, values)))), {
+    message: /more than 2000000/,
+  });
+  const large = request(field(5, encodeValue("x".repeat(5_000_000))));
+  t.equal(decodeProtobuf(large)[0]?.scopes[0]?.records.length, 1, "a large one of few is taken");
+  const cut = Buffer.concat([large, Buffer.from([0x0a, 0x7f])]);
+  t.throws(() => decodeProtobuf(cut), { message: /Ends inside/ });
   const items = `${"{},".repeat(2_000_000)}{}`;
   t.throws(() => decodeJson(Buffer.from(`{"resourceLogs":[${items}]}`), 1e9), {
     message: /more than 2000000/,

@@ -3,8 +3,11 @@
 
 import { RejectedInput } from "../errors.ts";
 
-// A real request of 32 MiB holds about 1.5 million; one of empty values 16 million.
-const ITEMS_MAX = 2_000_000;
+/**
+ * Records and values of a request. A real one of 32 MiB holds about 1.5 million; one of empty values
+ * 16 million.
+ */
+export const ITEMS_MAX = 2_000_000;
 
 // Each value of OTLP's JSON is an object in a list, a few in one another; what is shorter than this
 // is parsed in no time, whatever it holds.
