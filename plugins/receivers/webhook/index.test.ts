@@ -155,6 +155,18 @@ t.test("webhook sets aside what cannot be read, and refuses a body of nothing el
   ]);
 });
 
+t.test("webhook sets aside a body of bad parts with the first thousand of them, not each", async (t) => {
+  const { post, intake } = await start(t);
+  const body = `${"bad\n".repeat(999)}good\n${"bad\n".repeat(4001)}good\n`;
+  const { status, text } = await post(body);
+  t.same([status, JSON.parse(text)], [200, { accepted: 2, rejected: 5000 }]);
+  t.equal(intake.rejects.length, 1001);
+  const last = intake.rejects.at(-1);
+  t.match(last?.reason, /^4000 more parts of the body cannot be read, the first: /);
+  t.equal(Buffer.from(last!.raw).toString(), body);
+  t.equal(new Set(intake.rejects.map(({ id }) => id)).size, 1001);
+});
+
 t.test("webhook answers 503 until the intake takes it", async (t) => {
   const { post, intake, host } = await start(t);
   intake.failNext(1);

@@ -32,6 +32,9 @@ import { contentOf, framesOf } from "./frames.ts";
 /** Bodies that are taken at once: each has one batch of at most 1,000 events on its way. */
 const AT_ONCE = 4;
 
+/** Parts of one body that are set aside each by itself: every one costs a disk sync. */
+const REJECTS_MAX = 1000;
+
 /** What the format is asked for with: its mapping, where there is one. */
 const formatConfig = ({ mapping }: WebhookConfig) => mapping === undefined ? {} : { mapping };
 
@@ -140,10 +143,13 @@ class WebhookReceiver implements Receiver {
     const now = this.#context.clock();
     const taken = { accepted: 0, rejected: 0 };
     let batch = new FollowBatch(format, source, now);
+    let firstBeyond: string | undefined;
     const send = async (full: FollowBatch) => {
       const { length } = full.rejects;
-      taken.rejected += length;
       taken.accepted += full.size - length;
+      const beyond = full.rejects.splice(Math.max(0, REJECTS_MAX - taken.rejected));
+      firstBeyond ??= beyond[0]?.reason;
+      taken.rejected += length;
       await makeDurable(full, this.#intake, signal);
     };
     for (const { bytes, offset, isWhole } of framesOf(body, framing, type)) {
@@ -160,6 +166,11 @@ class WebhookReceiver implements Receiver {
     // Nothing may wait in memory for a body that is answered.
     batch.take(format.flush(Infinity));
     await send(batch);
+    if (firstBeyond !== undefined) {
+      const count = taken.rejected - REJECTS_MAX;
+      const reason = `${count} more parts of the body cannot be read, the first: ${firstBeyond}`;
+      await this.#intake.reject(request.body, reason, { id: `${source}:more`, signal });
+    }
     return taken;
   }
 }
