@@ -36,8 +36,8 @@ async function checkBucket(
   const { S3 } = await import("../../sdk/aws/s3.ts");
   const { endpoint, force_path_style: forcePathStyle, prefix = "" } = options;
   const connection = { ...awsConnection(options, context), retriesMax: 0 };
+  const store = new S3({ connection, endpoint, forcePathStyle });
   try {
-    const store = new S3({ connection, endpoint, forcePathStyle });
     for await (const { objects } of store.list({ bucket, prefix, keysMax: 1 }, context.signal)) {
       if (objects.length > 0) break;
     }
@@ -47,5 +47,7 @@ async function checkBucket(
     const message = error instanceof Error ? error.message : String(error);
     const fix = "check region, endpoint, credentials, and the bucket's policy";
     return [{ level: "problem", path: "bucket", message, fix }];
+  } finally {
+    await store.close();
   }
 }
