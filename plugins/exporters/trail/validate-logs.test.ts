@@ -133,6 +133,19 @@ class Day {
     return await fetch(`${this.s3}/${BUCKET}/${key}`, { method, headers, ...more });
   }
 
+  /** Makes a key that signs, in moto's KMS. */
+  async kmsKey(): Promise<string> {
+    const headers = {
+      authorization: AUTHORIZATION.authorization.replace("/s3/", "/kms/"),
+      "content-type": "application/x-amz-json-1.1",
+      "x-amz-target": "TrentService.CreateKey",
+    };
+    const body = JSON.stringify({ KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" });
+    const answer = await fetch(this.s3, { method: "POST", headers, body });
+    const { KeyMetadata } = await answer.json() as { KeyMetadata: { KeyId: string } };
+    return KeyMetadata.KeyId;
+  }
+
   /** Answers DescribeTrails and ListPublicKeys for the trail. */
   async cloudTrail(t: Test): Promise<string> {
     const server = createServer(async (request, response) => {
@@ -242,14 +255,21 @@ t.test("P10: aws cloudtrail validate-logs and cairn verify judge a day of digest
   // Down for some hours, and back.
   day.now += 4.25 * HOUR;
   await day.run(t, 6.5, 3);
-  await day.run(t, 0.5, 0);
-  day.now += 1.75 * HOUR;
-  await day.run(t, 8, 5);
+  // For a while a key in KMS signs.
+  const kms = { kms_key_id: await day.kmsKey(), kms_endpoint: day.s3 };
+  await day.run(t, 1.5, 1, { log_file_validation: kms });
+  day.now += 0.75 * HOUR;
+  await day.run(t, 8, 4);
   const { digests, logs } = await day.keys();
   t.ok(digests.length >= 24, `${digests.length} digests`);
   t.equal(logs.length, 10);
 
   await t.test("both pass what was delivered", async (t) => {
+    t.equal(
+      (await day.service!.publicKeys(BEGIN, day.now)).length,
+      2,
+      "the agent's key, and KMS's",
+    );
     const { status, text } = await day.validateLogs(endpoint);
     t.equal(status, 0, text);
     t.match(text, `${digests.length}/${digests.length} digest files valid`);
