@@ -26,7 +26,7 @@ export function listOptions(
   const required = new Set(schema.required ?? []);
   return Object.entries(schema.properties ?? {}).flatMap(([name, option]) => {
     const path = [...above, name];
-    const isMap = option.properties !== undefined && !Array.isArray(option.default);
+    const map = mapOf(option);
     const line: OptionLine = {
       path,
       help: option.description ?? "",
@@ -34,10 +34,18 @@ export function listOptions(
       default: option.default,
       kind: kindOf(option),
       examples: option.examples ?? [],
-      isMap,
+      isMap: map !== undefined,
     };
-    return isMap ? [line, ...listOptions(option, path)] : [line];
+    return map !== undefined ? [line, ...listOptions(map, path)] : [line];
   });
+}
+
+/** The map that an option is; of several forms, the one that holds by default. */
+function mapOf(option: JsonSchema): JsonSchema | undefined {
+  if (Array.isArray(option.default)) return undefined;
+  if (option.properties !== undefined) return option;
+  const isMap = typeof option.default === "object" && option.default !== null;
+  return isMap ? option.anyOf?.find(({ properties }) => properties !== undefined) : undefined;
 }
 
 /** The default as one would write it; empty where there is none. */
