@@ -5,10 +5,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
+import { gunzipSync } from "node:zlib";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { stringify } from "yaml";
 import type { Output, Shell } from "../../src/cli/command.ts";
+import { until } from "../../plugins/sdk/conformance.ts";
 import { runProgram } from "../../src/cli/program.ts";
 import { createRegistry, loadAll } from "../../src/agent/registry.ts";
 import { componentSchema } from "../../src/config/document-schema.ts";
@@ -16,6 +18,7 @@ import { agentOptions, serviceOptions } from "../../src/config/document.ts";
 import { type JsonSchema, toJsonSchema } from "../../src/config/json-schema.ts";
 import { isSecretKey } from "../../src/config/redact.ts";
 import { startCairn } from "../e2e/cairn.ts";
+import { otlpHttpServer } from "../telemetry/otlp-server.ts";
 
 const MARK = "MARKED";
 
@@ -149,6 +152,13 @@ t.test("P12: no mistake around a secret brings it into what the commands print",
       t.notMatch(text, MARK, command.join(" "));
     }
     t.notMatch((await call(["validate", ...named, ...set], env)).text, MARK);
+    const bundle = join(folder, `${sources.findIndex((each) => each === names)}.tar.gz`);
+    const place = ["--without-verify", "-o", bundle];
+    t.notMatch((await call(["support-bundle", ...place, ...named, ...set], env)).text, MARK);
+    // What cannot be read at all leaves nothing to gather.
+    const content = gunzipSync(readFileSync(bundle)).toString();
+    t.match(content, /about\.json/);
+    t.notMatch(content, MARK, `bundle of ${names[0]}`);
   }
 });
 
@@ -195,6 +205,20 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+/** `cairn tap` of all stages: what it shows until it has shown so many, with work in between. */
+function tapOf(config: string, env: Shell["env"], count: number) {
+  const stages = ["received", "normalized", "stored", "exported", "rejected"].join(",");
+  const tap = call(["tap", "--config", config, "--stage", stages, "--limit", `${count}`], env);
+  let hasEnded = false;
+  tap.finally(() => hasEnded = true);
+  return {
+    async until(work: () => Promise<void>): Promise<string> {
+      for (let i = 0; i < 200 && !hasEnded; i++) await work();
+      return (await tap).text;
+    },
+  };
+}
+
 function filesBelow(folder: string): string[] {
   return (readdirSync(folder, { recursive: true }) as string[])
     .map((name) => join(folder, name)).filter((path) => statSync(path).isFile());
@@ -202,8 +226,12 @@ function filesBelow(folder: string): string[] {
 
 t.test("P12: an agent at work on debug level keeps its secrets from log, status and data", async (t) => {
   const folder = folderOf(t);
-  const port = await freePort();
+  const [port, metricsPort] = [await freePort(), await freePort()];
   const [token, key] = [mark(), mark()];
+  const collector = await otlpHttpServer();
+  t.teardown(collector.close);
+  const otlp = (name: string) =>
+    `{ endpoint: "${collector.endpoint}", headers: { x-${name}: ${mark()} } }`;
   const config = join(folder, "cairn.yaml");
   writeFileSync(join(folder, "key"), key);
   writeFileSync(
@@ -215,18 +243,42 @@ receivers:
 exporters: { file: { path: ${folder}/out.jsonl, batch: { max_age: 20ms } } }
 service:
   pipelines: { p: { receivers: [webhook, k8s_audit], exporters: [file] } }
-  telemetry: { logs: { level: debug } }
+  telemetry:
+    logs: { level: debug, otlp: ${otlp("log")} }
+    traces: { otlp: ${otlp("trace")} }
+    metrics: { endpoint: "127.0.0.1:${metricsPort}", otlp: ${otlp("metric")} }
 `,
   );
   const env = { HIDDEN_TOKEN: token };
   const agent = startCairn(["run", "--config", config], { env });
   await agent.said(/"Running"/);
+  const tapped = tapOf(config, env, 9);
   const wrong = mark();
   t.equal(await post(port, `Bearer ${wrong}`, "{}"), 401);
-  const event = JSON.stringify({ time: Date.now(), service: "s", action: "Do", actor: "me" });
-  const taken = await post(port, `Bearer ${token}`, event);
+  const event = { time: Date.now(), service: "s", action: "Do", actor: "me" };
+  const taken = await post(port, `Bearer ${token}`, JSON.stringify(event));
   t.ok(taken < 300, `taken: ${taken}`);
   t.ok(await post(port, `Bearer ${token}`, "no json") < 500);
+  const out = join(folder, "out.jsonl");
+  await until(() => readFileSync(out, { flag: "a+" }).length > 0, "the event is delivered");
+  const files = [...filesBelow(join(folder, "data")), out];
+  t.ok(files.length > 3, `${files.length} files`);
+  for (const file of files) t.notOk(readFileSync(file).includes(MARK), file);
+  // What a payload holds is data, and delivered as it is; whoever only looks sees no secret.
+  let number = 0;
+  const looked = await tapped.until(async () => {
+    const request = { password: "PAYLOAD-1", url: "https://me:PAYLOAD-2@host/" };
+    const more = { ...event, time: event.time + ++number, ...request, again: `Bearer ${token}` };
+    await post(port, `Bearer ${token}`, JSON.stringify(more));
+    await post(port, `Bearer ${token}`, `no json, but --password=PAYLOAD-3 and ${token}`);
+  });
+  t.match(looked, /"stage":"stored"/);
+  t.match(looked, /"stage":"rejected"/);
+  t.notMatch(looked, /PAYLOAD|MARKED/, "a tap");
+  const served = await fetch(`http://127.0.0.1:${metricsPort}/metrics`, {
+    headers: { connection: "close" },
+  });
+  t.notMatch(await served.text(), /PAYLOAD|MARKED/, "metrics");
   const run = (...args: string[]) => call(args, env);
   const answers = await Promise.all([
     run("status", "--config", config),
@@ -238,17 +290,24 @@ service:
     run("components", "--json"),
     run("schema"),
     run("schema", "--reference"),
+    run("support-bundle", "--config", config, "-o", join(folder, "bundle"), "--with-payload"),
+    run("queue", "ls", "--config", config),
+    run("queue", "verify", "--json", "--config", config),
+    run("dead-letters", "ls", "--json", "--config", config),
   ]);
+  const bundle = gunzipSync(readFileSync(join(folder, "bundle"))).toString();
+  t.match(bundle, /log\.jsonl/);
+  t.notMatch(bundle, /PAYLOAD|MARKED/, "a support bundle, with payload");
   agent.kill("SIGTERM");
   const end = await agent.exit;
   t.equal(end.code, 0, end.stderr);
   for (const { code, text } of answers) {
     t.equal(code, 0);
-    t.notMatch(text, MARK);
+    t.notMatch(text, /PAYLOAD|MARKED/);
   }
   t.match(answers[4]?.text, /bearer_token: "\[secret\]"/);
-  t.notMatch(end.stdout + end.stderr, MARK);
-  const files = [...filesBelow(join(folder, "data")), join(folder, "out.jsonl")];
-  t.ok(files.length > 3, `${files.length} files`);
-  for (const file of files) t.notOk(readFileSync(file).includes(MARK), file);
+  t.notMatch(end.stdout + end.stderr, /PAYLOAD|MARKED/);
+  t.ok(collector.requests.length >= 3, `${collector.requests.length} requests of telemetry`);
+  const sent = JSON.stringify(collector.requests.map(({ content }) => content));
+  t.notMatch(sent, /PAYLOAD|MARKED/, "logs, spans and metrics");
 });
