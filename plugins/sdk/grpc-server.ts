@@ -11,6 +11,7 @@ import { settledOr } from "./follow-wait.ts";
 import { BodyMemory } from "./http-body.ts";
 import { listenOn } from "./http-listen.ts";
 import type { HttpLimits } from "./http-message.ts";
+import { Refusals } from "./refusals.ts";
 import { Slots } from "./slots.ts";
 import { loadServerTls, type ServerTlsConfig } from "./tls.ts";
 
@@ -104,6 +105,7 @@ class GrpcRun {
   readonly #stopping = new AbortController();
   readonly #slots: Slots;
   readonly #memory: BodyMemory;
+  readonly #refusals: Refusals;
   readonly #handled = new Set<Promise<void>>();
   #listener: Server | TlsServer | undefined;
   #grpc: Grpc.Server | undefined;
@@ -114,6 +116,7 @@ class GrpcRun {
     this.#options = options;
     this.#slots = new Slots(options.limits.handledMax);
     this.#memory = new BodyMemory(options.limits.waitingBytesMax);
+    this.#refusals = new Refusals(options.log);
   }
 
   async listen(methods: Readonly<Record<string, GrpcMethod>>): Promise<void> {
@@ -144,7 +147,10 @@ class GrpcRun {
     );
     listener.prependListener("connection", (socket: Socket) => this.#accept(socket));
     await listenOn(listener, endpoint);
-    listener.on("error", (error) => log.warn(`Cannot accept a connection: ${error.message}`));
+    listener.on("error", (error) => this.#refusals.failed("accept", error));
+    listener.on("tlsClientError", (error: Error) => {
+      if (!this.#stopping.signal.aborted) this.#refusals.failed("handshake", error);
+    });
     if (loaded !== undefined) this.#unfollow = loaded.follow(listener as TlsServer, log);
     this.#listener = listener;
     this.#grpc = server;
@@ -181,6 +187,7 @@ class GrpcRun {
     socket.on("error", () => {});
     if (this.#sockets.size >= this.#options.limits.connectionsMax) {
       socket.destroy();
+      this.#refusals.full(this.#options.limits.connectionsMax);
       return;
     }
     this.#sockets.add(socket);

@@ -1,7 +1,7 @@
 // Bodies of HTTP requests: read within their bounds, then decompressed within the same ones.
 
 import { Buffer } from "node:buffer";
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { promisify } from "node:util";
 import { gunzip, inflate, inflateRaw } from "node:zlib";
 import { comeAgain, type HttpResponse, plainAnswer } from "./http-message.ts";
@@ -92,12 +92,16 @@ const undo: Readonly<Record<"gzip" | "deflate" | "raw", Inflate>> = {
   raw: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflateRaw),
 };
 
-/** Whether a content-encoding can be undone. */
-export function isKnownEncoding(encoding: string): boolean {
-  return /^(?:identity|gzip|x-gzip|deflate|)$/i.test(encoding.trim());
+/** The answer to a body whose content-encoding cannot be undone; undefined where it can. */
+export function refuseEncoding(headers: IncomingHttpHeaders): HttpResponse | undefined {
+  const encoding = headers["content-encoding"] ?? "";
+  if (/^(?:identity|gzip|x-gzip|deflate|)$/i.test(encoding.trim())) return undefined;
+  return plainAnswer(415, "Content-Encoding is not gzip, deflate or identity", {
+    "accept-encoding": "gzip, deflate",
+  });
 }
 
-/** Undoes a content-encoding that isKnownEncoding(). Throws BodyError. */
+/** Undoes a content-encoding that is not refused. Throws BodyError. */
 export async function decodeBody(
   bytes: Buffer,
   encoding: string,

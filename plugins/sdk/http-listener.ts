@@ -8,11 +8,12 @@ import type { Socket } from "node:net";
 import { formatEndpoint } from "./endpoint.ts";
 import { RetryableError } from "./errors.ts";
 import { pause, settledOr } from "./follow-wait.ts";
-import { BodyError, BodyMemory, decodeBody, isKnownEncoding, readBody } from "./http-body.ts";
+import { BodyError, BodyMemory, decodeBody, readBody, refuseEncoding } from "./http-body.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { listenOn } from "./http-listen.ts";
 import { comeAgain, type HttpHead, type HttpResponse, plainAnswer } from "./http-message.ts";
 import type { HttpHandler, HttpServerOptions } from "./http-server.ts";
+import { Refusals } from "./refusals.ts";
 import { Slots } from "./slots.ts";
 import type { ServerTls } from "./tls.ts";
 
@@ -35,6 +36,7 @@ export class HttpListener {
   readonly #connections = new Map<Socket, HttpConnection>();
   readonly #slots: Slots;
   readonly #memory: BodyMemory;
+  readonly #refusals: Refusals;
   /** One for each request; listeners on a signal of all of them would be too many for it. */
   readonly #underWay = new Set<AbortController>();
   #isStopping = false;
@@ -50,6 +52,7 @@ export class HttpListener {
     this.#tls = tls;
     this.#slots = new Slots(options.limits.handledMax);
     this.#memory = new BodyMemory(options.limits.waitingBytesMax);
+    this.#refusals = new Refusals(options.log);
     const take = (message: IncomingMessage, response: ServerResponse) =>
       this.#request(message, response);
     this.#server = tls === undefined
@@ -68,6 +71,9 @@ export class HttpListener {
     server.on("connection", (socket: Socket) => this.#accept(socket));
     if (this.#tls !== undefined) {
       server.on("secureConnection", (socket: Socket) => this.#connect(socket));
+      server.on("tlsClientError", (error: Error) => {
+        if (!this.#isStopping) this.#refusals.failed("handshake", error);
+      });
     }
     server.on("clientError", (_error: Error, socket: Socket) => {
       if (socket.writable && !this.#isBusy(socket)) {
@@ -76,7 +82,7 @@ export class HttpListener {
       socket.destroy();
     });
     server.on("error", (error) => {
-      if (server.listening) this.#options.log.warn(`Cannot accept a connection: ${error.message}`);
+      if (server.listening) this.#refusals.failed("accept", error);
     });
   }
 
@@ -111,10 +117,10 @@ export class HttpListener {
   }
 
   #accept(socket: Socket): void {
-    if (
-      this.#sockets.size >= this.#options.limits.connectionsMax || this.#isStopping
-    ) {
+    const { connectionsMax } = this.#options.limits;
+    if (this.#sockets.size >= connectionsMax || this.#isStopping) {
       socket.destroy();
+      if (!this.#isStopping) this.#refusals.full(connectionsMax);
       return;
     }
     this.#sockets.add(socket);
@@ -198,7 +204,7 @@ export class HttpListener {
     try {
       const refused = this.#options.admit?.(head);
       if (refused !== undefined) return refused;
-      const unknown = refuseEncoding(message);
+      const unknown = refuseEncoding(message.headers);
       if (unknown !== undefined) return own(unknown);
       const raw = await this.#body(connection, message, signal);
       return await this.#handled(connection, head, raw, signal);
@@ -290,11 +296,4 @@ function readHead(message: IncomingMessage, { peer }: HttpConnection): HttpHead 
   const path = mark < 0 ? url : url.slice(0, mark);
   const query = new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
   return { method, path, query, headers, peer };
-}
-
-function refuseEncoding({ headers }: IncomingMessage): HttpResponse | undefined {
-  if (isKnownEncoding(headers["content-encoding"] ?? "")) return undefined;
-  return plainAnswer(415, "Content-Encoding is not gzip, deflate or identity", {
-    "accept-encoding": "gzip, deflate",
-  });
 }

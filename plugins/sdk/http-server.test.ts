@@ -244,7 +244,8 @@ t.test("HttpServer takes 1,024 connections at once, and serves those", async (t)
   for (const client of clients) client.socket.destroy();
   const isServed = () => post(started, "again").then(({ status }) => status === 200, () => false);
   await until(isServed, "room for a new one");
-  t.pass();
+  const warnings = started.context.lines.filter(({ level }) => level === "warn");
+  t.same(warnings.map(({ message }) => message), ["Refused a connection: all 1024 are in use"]);
 });
 
 t.test("HttpServer handles a few requests at once and bounds what waits", async (t) => {
@@ -422,6 +423,12 @@ t.test("HttpServer knows clients by certificate, and renews its own", async (t) 
   t.teardown(() => stranger.destroy());
   await t.rejects(post({ ...started, dispatcher: stranger }, "x"), "without a certificate");
   await until(() => unfinished.closed, "a handshake that does not end");
+  const noise = await dial(t, started.port);
+  noise.socket.write("GET / HTTP/1.1\r\n\r\n");
+  await until(() => noise.closed, "who speaks no TLS");
+  const warnings = () => started.context.lines.filter(({ level }) => level === "warn");
+  await until(() => warnings().length > 0, "a warning");
+  t.match(warnings().map(({ message }) => message), [/^Refused a connection: /], "told once");
 
   const renewed = issue("renewed");
   copyFileSync(renewed.cert, own.cert);

@@ -525,7 +525,7 @@ t.test("refused requests and those not taken say over HTTP and gRPC whether to c
 });
 
 t.test("gRPC messages that are too large are refused, and connections that are too many", async (t) => {
-  const { grpc: at, intake } = await start(t, {
+  const { grpc: at, intake, context } = await start(t, {
     max_body_bytes: "64KiB",
     max_connections: 2,
   });
@@ -535,7 +535,7 @@ t.test("gRPC messages that are too large are refused, and connections that are t
   t.match(await packed(Buffer.alloc(5_000_000)), { code: 8, details: /decompresses/ });
   const third = connect(Number(at.split(":")[1]), "127.0.0.1");
   await new Promise((resolve) => third.on("error", () => {}).on("close", resolve));
-  t.pass("a third connection is closed");
+  t.match(context.lines, [{ level: "warn", message: "Refused a connection: all 2 are in use" }]);
   t.match(await call(inProtobuf("1")), { code: 0 }, "the others are served");
   t.same(intake.ids, ["uid:1"]);
 });

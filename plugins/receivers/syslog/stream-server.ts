@@ -8,6 +8,7 @@ import type { Format, Log } from "../../sdk/index.ts";
 import { type Endpoint, formatEndpoint } from "../../sdk/endpoint.ts";
 import { pause, settledOr } from "../../sdk/follow-wait.ts";
 import { listenOn } from "../../sdk/http-listen.ts";
+import { Refusals } from "../../sdk/refusals.ts";
 import type { ServerTls } from "../../sdk/tls.ts";
 import { Connection, type ConnectionContext } from "./connection.ts";
 
@@ -34,8 +35,6 @@ const QUIET_LOOK_MS = 20;
 /** How long the runtime may take to tell that all is closed. */
 const CLOSE_MS = 100;
 const KEEP_ALIVE_MS = 60_000;
-/** The same trouble is told once in this time, however often it is met. */
-const TELL_EVERY_MS = 60_000;
 
 /** See the top of the file. */
 export class StreamServer {
@@ -46,7 +45,7 @@ export class StreamServer {
   readonly #connections = new Set<Connection>();
   /** Those whose handshake is not done, by address and port, the oldest first. */
   readonly #handshakes = new Map<string, Socket>();
-  readonly #told = new Map<string, number>();
+  readonly #refusals: Refusals;
   #check: ReturnType<typeof setInterval> | undefined;
   #unfollow: () => void = () => {};
   #number = 0;
@@ -55,19 +54,20 @@ export class StreamServer {
   constructor(options: StreamServerOptions, context: ConnectionContext) {
     this.#options = options;
     this.#context = context;
+    this.#refusals = new Refusals(options.log);
     const { tls, handshakeMs: handshakeTimeout } = options;
     this.#server = tls === undefined
       ? createServer()
       : createTlsServer({ ...tls.options, handshakeTimeout });
     this.#server.on("connection", (socket: Socket) => this.#accept(socket));
     this.#server.on("secureConnection", (socket: Socket) => this.#connect(socket));
-    this.#server.on("tlsClientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    this.#server.on("tlsClientError", (error: Error, socket: Socket) => {
       // A handshake that took too long would go on.
       socket.destroy();
-      this.#tell("handshake", error.code ?? error.message);
+      if (!this.#isStopping) this.#refusals.failed("handshake", error);
     });
     this.#server.on("error", (error: Error) => {
-      if (this.#server.listening) this.#tell("accept", error.message);
+      if (this.#server.listening) this.#refusals.failed("accept", error);
     });
   }
 
@@ -109,7 +109,7 @@ export class StreamServer {
   #accept(socket: Socket): void {
     if (this.#isStopping || (this.#isFull() && !this.#evict())) {
       socket.destroy();
-      this.#tell("full", `all ${this.#options.connectionsMax} are in use`);
+      if (!this.#isStopping) this.#refusals.full(this.#options.connectionsMax);
       return;
     }
     this.#sockets.add(socket);
@@ -161,14 +161,6 @@ export class StreamServer {
     this.#connections.add(connection);
     connection.done.then(() => this.#connections.delete(connection));
     if (this.#isStopping) connection.close();
-  }
-
-  #tell(kind: string, message: string): void {
-    const nowMs = performance.now();
-    const last = this.#told.get(kind);
-    if (this.#isStopping || (last !== undefined && nowMs - last < TELL_EVERY_MS)) return;
-    this.#told.set(kind, nowMs);
-    this.#options.log.warn(`Refused a connection: ${message}`);
   }
 }
 
