@@ -295,6 +295,61 @@ t.test("a crash between any two steps leaves a chain that verifies and lists eac
   t.ok(kills >= 8, `${kills} kills`);
 });
 
+t.test("a step that fails is done again, and counts once", async (t) => {
+  for (const at of ["before append", "in append", "after append", "before put", "after put"]) {
+    const b = await bench(t);
+    const chain = b.chain();
+    await tick(b, chain);
+    let steps = 0;
+    // Every third time, so that each kind of line meets it.
+    b.step = (moment) => {
+      if (moment === at && steps++ % 3 === 0) throw new Error(`Failed ${moment}`);
+    };
+    const delivered: string[] = [];
+    const again = async (work: () => Promise<unknown>) => {
+      for (let tries = 0; tries < 3; tries++) {
+        const isDone = await work().then((done) => done !== false, () => false);
+        if (isDone) return;
+      }
+      throw new Error("Fails for ever");
+    };
+    for (let i = 0; i < 4; i++) {
+      b.now += 25 * 60_000;
+      const file = await b.deliver();
+      delivered.push(file.key);
+      await again(() => chain.delivered([file]));
+      await again(() => chain.writeDue(SIGNAL));
+    }
+    b.step = () => {};
+    await chain.stop(SIGNAL);
+    const [first] = await readChains(b.directory);
+    t.strictSame(first!.files, []);
+    const listed = [...(await b.digests()).values()].flatMap(({ logFiles }) => logFiles);
+    t.strictSame(listed.map(({ s3Object }) => s3Object).sort(), delivered.sort(), at);
+    t.strictSame(await b.verify(), []);
+  }
+});
+
+t.test("a digest of another agent is not written over, nor is its signature", async (t) => {
+  const b = await bench(t);
+  const chain = b.chain();
+  await tick(b, chain);
+  await chain.stop(AbortSignal.abort(new Error("Killed")));
+  const before = await b.digests();
+  const other = b.chain({
+    directory: join(b.data, "other"),
+    place: { bucket: "elsewhere", prefix: "", trail: "main", homeRegion: region },
+  });
+  t.notOk(await other.writeDue(SIGNAL));
+  t.match(
+    b.problems.at(-1),
+    /another object is there, .* a trail name of its own\) and move it away$/,
+  );
+  await other.stop(AbortSignal.abort(new Error("Killed")));
+  t.strictSame(await b.digests(), before);
+  t.strictSame(await b.verify(), []);
+});
+
 t.test("a store that is down delays digests, not deliveries, and is reported", async (t) => {
   const b = await bench(t);
   const chain = b.chain();

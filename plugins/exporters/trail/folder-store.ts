@@ -4,6 +4,7 @@
 import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { atomicFileCalls, makeFolderDurable, writeFileAtomic } from "../../sdk/atomic-file.ts";
+import { RetryableError } from "../../sdk/errors.ts";
 import { diskError } from "./disk-error.ts";
 import { metadataKey, type ObjectAbout, type ObjectBody, type TrailStore } from "./store.ts";
 
@@ -51,8 +52,9 @@ export class FolderStore implements TrailStore {
   ): Promise<void> {
     const path = join(this.#directory, ...key.split("/"));
     try {
-      if (about.metadata !== undefined) await this.#putMetadata(key, about.metadata);
-      if (await isFile(path)) {
+      const isThere = await isFile(path);
+      if (about.metadata !== undefined) await this.#putMetadata(key, about.metadata, isThere);
+      if (isThere) {
         // Written before a crash, perhaps without its name having reached the disk.
         return await atomicFileCalls.syncFolder(dirname(path));
       }
@@ -61,17 +63,28 @@ export class FolderStore implements TrailStore {
     } catch (error) {
       // Folders may be gone: they are looked at anew.
       this.#folders.clear();
-      if (signal.aborted) throw error;
+      if (signal.aborted || error instanceof RetryableError) throw error;
       throw diskError("write log file", path, error);
     }
   }
 
   /** Before the object itself: one that is there has its metadata, always. */
-  async #putMetadata(key: string, metadata: Readonly<Record<string, string>>): Promise<void> {
+  async #putMetadata(
+    key: string,
+    metadata: Readonly<Record<string, string>>,
+    isThere: boolean,
+  ): Promise<void> {
     const path = join(this.#directory, ...metadataKey(key).split("/"));
     const text = new TextEncoder().encode(`${JSON.stringify(metadata, null, 2)}\n`);
     const there = await readFile(path).catch(() => undefined);
     if (there !== undefined && there.equals(text)) return;
+    if (there !== undefined && isThere) {
+      throw new RetryableError(
+        `Cannot write "${path}": another object is there, with other metadata; it is not written ` +
+          "over: find out who wrote it (each agent needs a trail name of its own) and move it away",
+        { code: "ObjectDiffers" },
+      );
+    }
     await this.#makeFolders(dirname(path));
     const temporaryPath = this.#temporaryPath(metadataKey(key));
     await writeFileAtomic(path, text, { mode: FILE_MODE, temporaryPath });

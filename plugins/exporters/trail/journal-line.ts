@@ -122,6 +122,8 @@ export class JournalState {
   }
 
   #advance(chain: OpenChain, head: DigestHead, files: number): void {
+    // A line that was written again because its first writing was not sure to be durable.
+    if (chain.head?.key === head.key) return;
     this.waiting -= chain.files.splice(0, files).length;
     chain.end = head.end;
     chain.head = head;
