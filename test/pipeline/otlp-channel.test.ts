@@ -1,10 +1,12 @@
-// Exporters otlp and audit_channel behind a real pipeline: the fault table, and records that come
-// back the same from receiver otlp.
+// Exporters otlp and audit_channel behind a real pipeline: the fault table, records that come back
+// the same from receiver otlp, and events that our own API takes as AWS's does.
 
 import { Buffer } from "node:buffer";
 import t from "tap";
 import channelExporter from "../../plugins/exporters/audit_channel/index.ts";
 import otlpExporter from "../../plugins/exporters/otlp/index.ts";
+import apiExtension from "../../plugins/extensions/api/index.ts";
+import channelReceiver from "../../plugins/receivers/channel/index.ts";
 import otlpReceiver from "../../plugins/receivers/otlp/index.ts";
 import { recordingIntake, testContext, testHost } from "../../plugins/sdk/conformance.ts";
 import { AWS_KEYS } from "../../plugins/sdk/conformance/aws-server.ts";
@@ -113,3 +115,45 @@ for (const protocol of ["http/protobuf", "http/json", "grpc"]) {
     t.strictSame(taken, sent, "byte for byte");
   });
 }
+
+t.test("a channel of our own takes what exporter audit_channel sends, signed", async (t) => {
+  const intake = recordingIntake();
+  const host = testHost();
+  const name = { name: "sent", id: "11111111-2222-4333-8444-555555555555" };
+  const context = testContext({ id: "channel" });
+  const receiver = channelReceiver.create(channelReceiver.config.parse(name), context, intake);
+  const credentials = [{ ...AWS_KEYS, user: "sender" }];
+  const api = apiExtension.create(
+    apiExtension.config.parse({ endpoint: "127.0.0.1:0", credentials }),
+    testContext({ id: "api" }),
+  );
+  await receiver.start(host);
+  await api.start(host);
+  const reasons = host.reports.map(({ reason }) => reason).join(" ");
+  const config = {
+    channel_arn: /arn:\S+:channel\/[0-9a-f-]+/.exec(reasons)?.[0],
+    endpoint: `http://${/127\.0\.0\.1:\d+/.exec(reasons)?.[0]}`,
+    ...AWS_KEYS,
+  };
+  const exporter = channelExporter.create(channelExporter.config.parse(config), testContext());
+  const pipeline = await openPipeline(t.testdir());
+  t.teardown(async () => {
+    await pipeline.stop(patience());
+    await exporter.stop(patience());
+    await api.stop(patience());
+    await receiver.stop(patience());
+  });
+  await pipeline.intake("file").records(AWKWARD);
+  await exporter.start(testHost());
+  await pipeline.addExporter("audit_channel", exporter, quick());
+  pipeline.start();
+  await pipeline.drained(patience());
+  t.equal(imbalance(pipeline.status()), undefined, "the books balance");
+  t.match(pipeline.status().exporters[0], { delivered: AWKWARD.length, deadLettered: 0 });
+  const taken = intake.takenBytes.map((bytes) =>
+    JSON.parse(Buffer.from(bytes).toString()) as Record<string, Record<string, unknown>>
+  );
+  const uids = AWKWARD.map((bytes) => (JSON.parse(Buffer.from(bytes).toString())).eventID);
+  t.same(taken.map(({ eventData }) => eventData?.UID).sort(), uids.sort());
+  t.ok(taken.every(({ eventCategory }) => String(eventCategory) === "ActivityAuditLog"));
+});
