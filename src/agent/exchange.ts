@@ -3,6 +3,7 @@
 // that a part that cannot start brings the old graph back whole.
 
 import type { Component, Exporter, Position } from "../../plugins/sdk/index.ts";
+import { counted } from "../../plugins/sdk/wording.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
 import { intakeInto } from "./build.ts";
 import type { ComponentSet } from "./component-set.ts";
@@ -23,6 +24,8 @@ export class Exchange {
   readonly #tools: ExchangeTools;
   readonly #before: Graph;
   readonly #undo: (() => Promise<void>)[] = [];
+  /** What an operator should know of what is gone. */
+  readonly notes: string[] = [];
 
   constructor(before: Graph, tools: ExchangeTools) {
     this.#before = before;
@@ -79,6 +82,7 @@ export class Exchange {
     const kept = new Set(now.map(({ exporter }) => exporter));
     const running = new Set(old.map(({ exporter }) => exporter));
     const gone = old.filter(({ exporter }) => !kept.has(exporter));
+    this.#noteLeft(gone, after);
     this.#undo.push(() => Promise.resolve(gone.forEach(({ line }) => line.pipeline.deliver())));
     await Promise.all(gone.map(async ({ id, exporter, line }) => {
       this.#undo.push(async () => {
@@ -98,6 +102,19 @@ export class Exchange {
       await this.#deliver(after, line, id, exporter);
     }
     for (const { pipeline } of after.lines.values()) pipeline.deliver();
+  }
+
+  /** Says what exporters that are gone for good have not delivered. */
+  #noteLeft(gone: readonly Delivered[], after: Graph): void {
+    for (const { id, line } of gone) {
+      const next = after.lines.get(line.config.name);
+      if (next?.exporters.has(id)) continue;
+      const { exporters } = line.pipeline.status();
+      const left = exporters.find((each) => each.id === id)?.queued ?? 0;
+      if (left === 0) continue;
+      const outcome = next === undefined ? "kept in the queue" : "let go";
+      this.notes.push(`"${id}" had not delivered up to ${counted(left, "record")}: ${outcome}`);
+    }
   }
 
   async #deliver(graph: Graph, line: Line, id: string, exporter: Exporter): Promise<void> {

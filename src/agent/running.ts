@@ -68,7 +68,7 @@ export class Running {
       await exchange.finish(after);
       this.#graph = after;
       this.#forget(before, after);
-      return describeChanges(before, after);
+      return [...describeChanges(before, after), ...exchange.notes];
     } catch (error) {
       throw await this.#takeBack(exchange, build, error);
     }

@@ -408,6 +408,32 @@ t.test("a pipeline that comes takes what its receivers send from then on", async
   t.same(lines().filter(({ level }) => level === "error"), []);
 });
 
+t.test("what an exporter had not delivered when it went is told: let go, or kept on disk", async (t) => {
+  const text: Text = { ...plain, exporters: { ...OUT, "out/dead": { export: fail("no route") } } };
+  const { agent, reload, send } = await running(t, text);
+  await send("in", 3);
+  t.match(await reload(plain), {
+    changes: [
+      'exporter "out/dead" stopped',
+      '"out/dead" had not delivered up to 3 records: let go',
+    ],
+  });
+  await agent.drained();
+  const dead: Text = { ...plain, exporters: { out: { export: fail("no route") } } };
+  await reload(dead);
+  await send();
+  t.match(await reload({ ...plain, pipelines: { other: {} } }), {
+    changes: [
+      'pipeline "main" removed; its queue stays on disk',
+      'exporter "out" stopped',
+      'pipeline "other" added',
+      'exporter "out" started',
+      'receiver "in" goes to "other" now',
+      '"out" had not delivered up to 1 record: kept in the queue',
+    ],
+  });
+});
+
 t.test("processors are exchanged between batches: each record meets the old or the new", async (t) => {
   const marked = (as: string): Text => ({ ...plain, processors: { mark: { as } } });
   const { agent, reload, send, exported, diary } = await running(t, marked("0"));

@@ -30,7 +30,10 @@ receivers: { ${receiver.replaceAll("IN", `${folder}/in`)} }
 exporters:
   trail: { directory: ${folder}/trail, batch: { max_age: 20ms } }
 ${exporters}
-service: { pipelines: { p: { receivers: [${/^[\w/]+/.exec(receiver)}], exporters: [${names}] } } }
+service:
+  # The books are to tell what the sources hold.
+  self_audit: false
+  pipelines: { p: { receivers: [${/^[\w/]+/.exec(receiver)}], exporters: [${names}] } }
 `,
   );
   return { folder, config };

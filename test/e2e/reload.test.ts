@@ -1,6 +1,7 @@
 // Promise P11 on the real agent: under load, good and bad configurations one after the other, and every
 // way to ask for a reload. Stops with a dead destination leave the queue as it is (P2).
 
+import { hash } from "node:crypto";
 import {
   appendFileSync,
   existsSync,
@@ -261,7 +262,10 @@ t.test("SIGHUP and cairn reload read the configuration again, also where it is g
   const starting = startCairn(["run", "--config", cairn.path]);
   await until(() => existsSync(dataDirAt(join(folder, "data")).socket));
   starting.kill("SIGHUP");
-  t.match((await reloaded(cairn, "signal")).reload, { outcome: "unchanged" });
+  const first = await reloaded(cairn, "signal");
+  t.match(first.reload, { outcome: "unchanged" });
+  const { stdout: printed } = await startCairn(["print-config", "--config", cairn.path]).exit;
+  t.equal(first.configuration, hash("sha256", printed), "anybody can tell what it runs");
   const run = (...args: string[]) => startCairn(["reload", "--config", cairn.path, ...args]).exit;
 
   cairn.write(simple(folder, "stop_timeout: 3s\n  oops: 1"));

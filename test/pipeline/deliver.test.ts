@@ -285,7 +285,7 @@ t.test("PermanentError sets a batch aside once, also when its plan comes again",
   await pipeline.stop(patience());
 });
 
-t.test("a dead exporter delays nobody", async (t) => {
+t.test("P6: a dead exporter delays nobody", async (t) => {
   const pipeline = await openPipeline(t.testdir());
   const dead = recording(() => Promise.reject(new Error("Dead")));
   const sink = recording(() => {});

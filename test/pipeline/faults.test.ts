@@ -165,7 +165,7 @@ async function missing(
   return problems;
 }
 
-t.test("no fault loses a record, changes a plan or unbalances the books", async (t) => {
+t.test("P7: no fault loses a record, changes a plan or unbalances the books", async (t) => {
   const folder = t.testdir();
   const seeds = process.env.CAIRN_SOAK ? 200 : 6;
   for (let seed = 1; seed <= seeds; seed++) {
