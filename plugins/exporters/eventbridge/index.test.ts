@@ -386,8 +386,8 @@ t.test("moto's EventBridge: rules with CloudTrail patterns match", async (t) => 
   await rule("all", all, "arn:aws:logs:eu-central-1:123456789012:log-group:/events/all");
   const call1 = { ...testRecord(1), eventType: "AwsApiCall", eventSource: "ec2.amazonaws.com" };
   const call2 = { ...call1, eventID: testRecord(2).eventID!, errorCode: "Denied" };
-  const rest = Array.from({ length: 30 }, (_, i) => testRecord(i + 3));
-  await exporter.export(batchOf(call1, call2, ...rest), never);
+  // Few: moto takes a quarter of a second for each.
+  await exporter.export(batchOf(call1, call2, testRecord(3)), never);
   const { Messages } = await call("sqs", "AmazonSQS.ReceiveMessage", {
     QueueUrl: String(QueueUrl),
     MaxNumberOfMessages: 10,
@@ -399,5 +399,5 @@ t.test("moto's EventBridge: rules with CloudTrail patterns match", async (t) => 
   const { events } = await call("logs", "Logs_20140328.FilterLogEvents", {
     logGroupName: "/events/all",
   });
-  t.equal((events as unknown[]).length, 32);
+  t.equal((events as unknown[]).length, 3);
 });
