@@ -22,6 +22,7 @@ import {
   checkWritableFolder,
 } from "./check-path.ts";
 import { testCertificates } from "./conformance/certificates.ts";
+import { findFiles } from "./follow-files.ts";
 import type { CheckContext, Finding } from "./finding.ts";
 
 const DAY_MS = 86_400_000;
@@ -158,4 +159,21 @@ t.test("checkServerTls() tells files that do not load, and certificates near the
   for (const name of ["none.pem", "missing.pem"]) {
     t.match(told(await checkCertificates(join(folder, name), "ca", Date.now())), [/^problem ca: /]);
   }
+});
+
+t.test("a file whose name is not UTF-8 is a problem, not one that will come", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "cairn-names-"));
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }));
+  // By a shell: Deno would spell the name out.
+  execFileSync("sh", ["-c", "touch \"$(printf '\\344.log')\""], { cwd: folder });
+  t.match(await checkReadable(`${folder}/*.log`, "path"), [
+    { level: "problem", message: /Cannot read ".*\.log": its name is not UTF-8; give it another/ },
+  ]);
+  const problems: [string, boolean][] = [];
+  await findFiles(
+    [`${folder}/*.log`],
+    [],
+    (_, reason, missing) => problems.push([reason, missing]),
+  );
+  t.same(problems, [["its name is not UTF-8; give it another", false]]);
 });

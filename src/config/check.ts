@@ -174,7 +174,7 @@ function wording(issue: Issue): string {
       ? `Expected text that fits ${issue.pattern}`
       : `Expected ${FORMATS[issue.format] ?? issue.format}`;
   }
-  if (issue.code === "invalid_key") return "Expected another name here";
+  if (issue.code === "invalid_key") return issue.issues[0]?.message ?? "Expected another name";
   return "Not what is expected here";
 }
 

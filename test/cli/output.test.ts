@@ -15,13 +15,14 @@ const run = (...args: string[]) => startCairn(args).exit;
 function shell(
   t: Test,
   line: (cairn: string) => string,
+  cwd?: string,
 ): Promise<{ code: number | null; stdout: string }> {
   const folder = mkdtempSync(join(tmpdir(), "cairn-output-"));
   t.teardown(() => rmSync(folder, { recursive: true }));
   // In a file: Deno rewrites the command line of a shell that names its own program.
   const script = join(folder, "line.sh");
   writeFileSync(script, line(commandOf(runtimeName).map((word) => `'${word}'`).join(" ")));
-  const child = spawn("sh", [script], { stdio: ["ignore", "pipe", "ignore"] });
+  const child = spawn("sh", [script], { cwd, stdio: ["ignore", "pipe", "ignore"] });
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (text) => stdout += text);
   return new Promise((done) => child.on("close", (code) => done({ code, stdout })));
@@ -100,6 +101,34 @@ t.test("all of the output passes through a slow pipe; a reader may leave early",
   );
   t.type(JSON.parse(json.stdout), Array);
   t.match(await shell(t, (cairn) => `${cairn} schema | head -n 1`), { code: 0, stdout: "{\n" });
+});
+
+t.test("whatever a command prints, a reader that leaves at once ends it quietly", async (t) => {
+  const folder = t.testdir({ "in.jsonl": "", "cairn.yaml": "" });
+  const config = join(folder, "cairn.yaml");
+  writeFileSync(config, CONFIG(folder));
+  await run("run", "--once", "--config", config);
+  const commands = [
+    "--help",
+    "components",
+    `print-config --defaults --origin --config ${config}`,
+    `validate --deep --config ${config}`,
+    `queue ls --config ${config}`,
+    `queue verify --json --config ${config}`,
+    `dead-letters ls --config ${config}`,
+    `support-bundle -o - --config ${config}`,
+    `tap --help`,
+  ];
+  const { stdout } = await shell(
+    t,
+    (cairn) =>
+      commands.map((command) =>
+        `{ ${cairn} ${command} 2>err; echo $? >code; } | true; cat code err\n`
+      )
+        .join(""),
+    folder,
+  );
+  t.same(stdout.replaceAll(/^Without .*\n/gm, ""), "0\n".repeat(commands.length));
 });
 
 const noFullDevice = existsSync("/dev/full") ? false : "no /dev/full here";

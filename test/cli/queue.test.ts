@@ -237,6 +237,17 @@ t.test("dead letters are listed, filtered and shown, without harm to a terminal"
   t.match(wrong, { code: 2, stderr: /Cannot read number "seven"/ });
 });
 
+t.test("a range that ends before it begins is told, and reads nothing", async (t) => {
+  const { run } = setUp(t);
+  for (
+    const [args, message] of [
+      [["queue", "dump", "--from", "9", "--to", "2"], /Option --from 9 is after --to 2/],
+      [["queue", "show", "9-2"], /Cannot read sequence "9-2": its end is before its beginning/],
+      [["dead-letters", "show", "9-2"], /Cannot read number "9-2": its end is before/],
+    ] as const
+  ) t.match(await run(...args), { code: 2, stdout: "", stderr: message });
+});
+
 t.test("escapeText() and escapeBytes() leave a terminal nothing to act upon", async (t) => {
   t.equal(escapeText("a\x1b[2J\tZoë\n\u202e\u009b"), "a\\u001b[2J\\u0009Zoë\n\\u202e\\u009b");
   t.equal(escapeBytes(Buffer.from("a\nb\x00")), "a\\nb\\u0000");

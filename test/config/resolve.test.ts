@@ -226,3 +226,34 @@ t.test("resolve() points at --set for what --set broke", async (t) => {
   const { problems } = await resolveText(GOOD, ["receivers.auditd.start_at=middle"]);
   t.match(problems, [/^--set receivers\.auditd\.start_at=…: receivers\.auditd\.start_at: /]);
 });
+
+t.test("resolve() says in its own words what is too small, too many, empty or no such thing", async (t) => {
+  const { problems } = await resolveText(`agent: { host: "", data_dir: "", self: 1 }
+receivers: { auditd: }
+exporters: { trail: { directory: x, retry: { multiplier: 0.5, jitter: 3 }, batch: { max_records: 0 } } }
+service:
+  telemetry:
+    traces: { sample_ratio: 7 }
+    metrics: { otlp: { endpoint: "x y", headers: { "a b": c } } }
+  pipelines: { audit: { receivers: [auditd], exporters: [trail], queue: { min_free_disk: 5 } } }
+`);
+  const told = problems.join("\n");
+  for (
+    const line of [
+      "agent.host: Expected text, got none",
+      "exporters.trail.retry.jitter: Expected at most 1",
+      "exporters.trail.retry.multiplier: Expected at least 1",
+      "exporters.trail.batch.max_records: Expected at least 1",
+      "service.telemetry.traces.sample_ratio: Expected at most 1",
+      "service.telemetry.metrics.otlp.headers.a b: Expected the name of a header",
+      "queue.min_free_disk: Expected a size such as 64KiB",
+    ]
+  ) t.ok(told.includes(line), line);
+  t.notMatch(told, /Invalid|Too (?:small|big)|>=|<=/);
+});
+
+t.test("resolve() takes 0 without a unit: no limit on free disk space", async (t) => {
+  const queue = "queue: { min_free_disk: 0 }";
+  const { config } = await resolveText(GOOD.replace("[trail] }", `[trail], ${queue} }`));
+  t.equal(config?.pipelines[0]?.queue.freeDiskBytesMin, 0);
+});

@@ -1,5 +1,6 @@
 // What --config names: files, folders, variables, inline text, web servers; and each way to fail.
 
+import { execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -153,4 +154,25 @@ t.test("cairn verifies who serves a configuration over https", async (t) => {
   const trust = { NODE_EXTRA_CA_CERTS: certificates.ca, DENO_CERT: certificates.ca };
   const known = await startCairn(args, { env: trust }).exit;
   t.match(known.stderr, `${url}:3:1: exporter: Unknown option (did you mean "exporters"?)`);
+});
+
+t.test("readSources() takes *.yml too, and tells a folder that holds no configuration", async (t) => {
+  const folder = folderOf(t);
+  writeFileSync(join(folder, "notes.txt"), "");
+  t.match((await read(folder)).told, [
+    /: Cannot read configuration: there is no \*\.yaml or \*\.yml/,
+  ]);
+  writeFileSync(join(folder, "b.yml"), "b: 2\n");
+  writeFileSync(join(folder, "a.yaml"), "a: 1\n");
+  t.same((await read(folder)).sources.map(({ text }) => text), ["a: 1\n", "b: 2\n"]);
+});
+
+t.test("readSources() tells a name that is not UTF-8 from a file that is missing", async (t) => {
+  const folder = folderOf(t);
+  // By a shell: Deno would spell the name out.
+  execFileSync("sh", ["-c", "touch \"$(printf '\\344.yaml')\""], { cwd: folder });
+  t.match((await read(folder)).told, [/Cannot read configuration: its name is not UTF-8; give/]);
+  t.match((await read(join(folder, "none.yaml"))).told, [
+    /Cannot read configuration: no such file/,
+  ]);
 });

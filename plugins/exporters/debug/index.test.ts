@@ -118,6 +118,15 @@ t.test("colours are for terminals, unless the configuration says otherwise", asy
   t.equal(await escapes("auto", false), false);
   t.equal(await escapes("always", false), true);
   t.equal(await escapes("never", true), false);
+  const paints = async (hasColors: () => boolean) => {
+    const output = { ...recorder(true), hasColors };
+    return (await printed({}, output, testRecord(1))).includes("\u001b[32m");
+  };
+  t.equal(await paints(() => false), false, "NO_COLOR, as Node and Deno read it");
+  const forbidden = () => {
+    throw new Error("Requires env access");
+  };
+  t.equal(await paints(forbidden), true, "nobody can be asked");
 });
 
 function exporterOn(t: Test, output: Output) {
