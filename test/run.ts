@@ -22,7 +22,8 @@ interface Result {
 const COMMANDS: Readonly<Record<RuntimeName, (file: string) => readonly string[]>> = {
   // As tap's own runner starts a file, without a runner for each, and from what is built.
   node: (file) => ["node", "--enable-source-maps", "--import=./test/node/preload.js", file],
-  deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file],
+  // tap does not know the file's name here; the word after it makes t.testdir() one of the file's own.
+  deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file, file],
 };
 
 // A file that says nothing for this long hangs; the longest takes about a minute.
