@@ -30,8 +30,8 @@ export interface ClientTls {
 }
 
 /**
- * Reads the files, anew with each call: certificates are renewed. Throws ConfigError with the option
- * (below `at`, where the option stands in the configuration) for each that cannot be read or used.
+ * Reads the files, anew with each call: certificates are renewed. Throws ConfigError with the
+ * option (below `at`, where it stands in the configuration) for each that cannot be read or used.
  */
 export async function loadClientTls(config: ClientTlsConfig, at = "tls"): Promise<ClientTls> {
   const problems: ConfigProblem[] = [];

@@ -20,8 +20,7 @@ const RETRY_INFO = "google.rpc.RetryInfo";
 
 /** Another side's words, fit for a message of ours. */
 export function plainText(text: string): string {
-  // deno-lint-ignore no-control-regex -- exactly those are to go
-  return text.replace(/[\u0000-\u001f\u007f\s]+/g, " ").trim().slice(0, MESSAGE_LENGTH_MAX);
+  return text.replace(/[\p{Cc}\s]+/gu, " ").trim().slice(0, MESSAGE_LENGTH_MAX);
 }
 
 /** Reads a status in Protocol Buffers; never throws. */

@@ -4,8 +4,8 @@
 import { RejectedInput } from "../errors.ts";
 
 /**
- * Records and values of a request. A real one of 32 MiB holds about 1.5 million; one of empty values
- * 16 million.
+ * Records and values of a request. A real one of 32 MiB holds about 1.5 million; one of empty
+ * values 16 million.
  */
 export const ITEMS_MAX = 2_000_000;
 
