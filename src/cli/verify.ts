@@ -1,8 +1,10 @@
 // `cairn verify`: whether what was delivered to a folder or bucket is still there and unchanged, by
 // the digests beside it. Needs no agent; each type of exporter that can looks at the place.
 
+import { stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import { createRegistry } from "../agent/registry.ts";
+import { NotFoundError } from "../agent/stores.ts";
 import type {
   ExporterFactory,
   VerifyOptions,
@@ -67,12 +69,13 @@ export const verify: Command = {
         shell.out.write(`${problem.kind.padEnd(13)}${problem.path}: ${problem.problem}\n`);
       } else if (told.length < PROBLEMS_MAX) told.push(problem);
     };
-    const options = { ...verifyOptions(args), ...dataDir, onProblem };
-    const reports = await verifyPlace(place.startsWith("s3://") ? place : resolve(place), options);
-    if (reports.length === 0) {
-      shell.error.write(`cairn: There is nothing to verify at "${place}"\n`);
-      return EXIT.notFound;
+    const options = { ...verifyOptions(args, shell.env), ...dataDir, onProblem };
+    const isFolder = !place.startsWith("s3://");
+    if (isFolder && !(await stat(place).catch(() => undefined))?.isDirectory()) {
+      throw new NotFoundError(`Cannot verify "${place}": there is no such folder`);
     }
+    const reports = await verifyPlace(isFolder ? resolve(place) : place, options);
+    if (reports.length === 0) throw new NotFoundError(`There is nothing to verify at "${place}"`);
     const counts = Object.assign({}, ...reports.map(({ counts }) => counts));
     const notes = reports.flatMap(({ notes }) => notes);
     if (isJson) {
@@ -116,7 +119,10 @@ async function recordPlace(
   return typeof chosen === "number" ? chosen : { dataDir: chosen.dataDir.path };
 }
 
-function verifyOptions({ values }: Arguments): Omit<VerifyOptions, "onProblem"> {
+function verifyOptions(
+  { values }: Arguments,
+  env: Shell["env"],
+): Omit<VerifyOptions, "onProblem"> {
   const first = (name: string) => values[name]?.[0];
   return {
     publicKeyFiles: values["public-key"] ?? [],
@@ -124,8 +130,9 @@ function verifyOptions({ values }: Arguments): Omit<VerifyOptions, "onProblem"> 
     from: parseTime("start-time", first("start-time")),
     to: parseTime("end-time", first("end-time")),
     bucket: first("bucket"),
-    region: first("region"),
-    endpoint: first("endpoint"),
+    // As AWS's own tools find them.
+    region: first("region") ?? env.AWS_REGION ?? env.AWS_DEFAULT_REGION,
+    endpoint: first("endpoint") ?? env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL,
     profile: first("profile"),
     clock: Date.now,
     version: VERSION,

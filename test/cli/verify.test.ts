@@ -162,6 +162,9 @@ t.test("verify passes a trail of the agent, and tells by its exit code what it f
     const empty = await verify(join(root, "empty"));
     t.equal(empty.code, 6);
     t.match(empty.stderr, /^cairn: There is nothing to verify at ".*empty"\n$/);
+    const gone = await verify(join(root, "gone"));
+    t.equal(gone.code, 6);
+    t.match(gone.stderr, /^cairn: Cannot verify ".*gone": there is no such folder\n$/);
     const key = await verify(trail, "--public-key", join(root, "none"));
     t.equal(key.code, 3);
     t.match(key.stderr, /Cannot read public key ".*none"/);

@@ -241,7 +241,12 @@ export class DigestChain {
     const { directory, log, append, agent, clock } = this.#options;
     const open = async () => {
       const journal = await DigestJournal.open({ directory, log, ...(append && { append }) });
-      await journal.begin(agent.accountId, agent.region, clock());
+      try {
+        await journal.begin(agent.accountId, agent.region, clock());
+      } catch (error) {
+        await journal.close();
+        throw error;
+      }
       return journal;
     };
     return this.#journal ??= open().catch((error) => {

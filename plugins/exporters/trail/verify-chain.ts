@@ -66,7 +66,7 @@ export class ChainWalk {
     return [...this.#seen.values()];
   }
 
-  /** When the first digest that was seen of an owner's region ended; undefined for none. */
+  /** From when on digests that were seen list the files of an owner's region; undefined for none. */
   begunAt(key: Pick<DigestFileKey, "organizationId" | "accountId" | "region">): number | undefined {
     return this.#begun.get(ownerOf(key));
   }
@@ -87,8 +87,6 @@ export class ChainWalk {
       endTime: at.endTime,
     };
     if (read === undefined) return this.#wrong("missing", key, "is not found");
-    const owner = ownerOf(at);
-    if (!this.#begun.has(owner)) this.#begun.set(owner, at.endTime);
     const chain = chainOf(at);
     if ("problem" in read) this.#wrong("changed", key, read.problem);
     else {
@@ -100,6 +98,7 @@ export class ChainWalk {
         const isHere = await this.#checkDigest(key, digest, read.text, signature);
         // What was put elsewhere says nothing about what belongs here.
         if (!isHere) return;
+        this.#begin(at, digest);
         await this.#checkPrevious(key, digest, this.#seen.get(chain));
         await this.#checkFiles(key, digest);
       }
@@ -127,6 +126,14 @@ export class ChainWalk {
         : `has another hash than it was delivered with, says ${by}`;
       onProblem({ kind: "changed", path, problem });
     }
+  }
+
+  #begin(at: DigestFileKey, digest: Digest): void {
+    const owner = ownerOf(at);
+    if (this.#begun.has(owner)) return;
+    // The first of a chain is about the time before it began.
+    const isFirst = digest.previousDigestS3Object === null;
+    this.#begun.set(owner, Date.parse(isFirst ? digest.digestEndTime : digest.digestStartTime));
   }
 
   #wrong(kind: VerifyProblem["kind"], key: string, problem: string): void {

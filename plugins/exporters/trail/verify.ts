@@ -161,7 +161,9 @@ class TrailVerification {
         onProblem({ kind: "moved", path, problem });
       } else if (at !== undefined && this.#isOfDigests(at, object)) {
         this.#unlisted++;
-        onProblem({ kind: "unlisted", path, problem: "is listed by no digest" });
+        const { to } = this.#options;
+        const until = to === undefined ? "" : ` that ends until ${timeOf(to + HOUR_MS)}`;
+        onProblem({ kind: "unlisted", path, problem: `is listed by no digest${until}` });
       }
     }
   }
