@@ -1,6 +1,7 @@
 // The audit_channel exporter's work: a batch as calls of PutAuditEvents, several at a time, and what
 // became of each event.
 
+import { Buffer } from "node:buffer";
 import { failureOf } from "../../sdk/aws/aws-error.ts";
 import { readJson } from "../../sdk/aws/json-call.ts";
 import { awsConnection, type ConnectionContext } from "../../sdk/aws/option.ts";
@@ -115,7 +116,8 @@ export class AuditChannelExporter implements Exporter {
         path: "/PutAuditEvents",
         query: { channelArn, ...(externalId === undefined ? {} : { externalId }) },
         headers: { "content-type": "application/json" },
-        body: FRAME.begin + events.map(({ text }) => text).join(",") + FRAME.end,
+        // Encoded once, for the signature and for the wire.
+        body: Buffer.from(FRAME.begin + events.map(({ text }) => text).join(",") + FRAME.end),
         signal,
       });
       output = await readJson(body, this.#action, signal);
