@@ -127,7 +127,7 @@ class ConfiguredAgent implements Agent {
       check: () => {
         if (this.#stopping !== undefined) throw new Error("The agent stops");
       },
-      log: logs.of("agent"),
+      logs,
     });
     this.#audit = this.#openAudit();
     this.#reloader = this.#openReloader();

@@ -82,6 +82,7 @@ export function describeChanges(before: Graph, after: Graph): readonly string[] 
   const changes = [
     ...partChanges("extension", before.extensions, after.extensions),
     ...lineChanges(before, after),
+    ...optionChanges(before.config, after.config),
   ];
   for (const id of new Set([...before.sources.keys(), ...after.sources.keys()])) {
     const old = before.sources.get(id);
@@ -94,6 +95,16 @@ export function describeChanges(before: Graph, after: Graph): readonly string[] 
     }
   }
   return changes;
+}
+
+/** What changes without any part being started or stopped. */
+function optionChanges(before: ResolvedConfig, after: ResolvedConfig): readonly string[] {
+  const level = after.logs.level === before.logs.level
+    ? []
+    : [`log level is "${after.logs.level}"`];
+  const told = ({ stopTimeoutMs, selfAudit, watch }: ResolvedConfig) =>
+    JSON.stringify([stopTimeoutMs, selfAudit ?? true, watch]);
+  return told(before) === told(after) ? level : [...level, "options of the service changed"];
 }
 
 function lineChanges(before: Graph, after: Graph): readonly string[] {

@@ -1,9 +1,10 @@
 // The part of the agent that a reload exchanges: components and pipelines. Holds what runs, leads it
 // to the next configuration and back where that cannot run, and stops it.
 
-import type { ComponentKind, Log } from "../../plugins/sdk/index.ts";
+import type { ComponentKind } from "../../plugins/sdk/index.ts";
 import type { ResolvedConfig, ResolvedPipeline } from "../config/resolved.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
+import type { Logs } from "../telemetry/logs.ts";
 import { Build } from "./build.ts";
 import type { ComponentSet } from "./component-set.ts";
 import { startDeadline } from "./deadline.ts";
@@ -16,7 +17,7 @@ export interface RunningOptions {
   readonly openPipeline: (config: ResolvedPipeline) => Promise<Pipeline>;
   /** Throws where the agent is to stop. */
   readonly check: () => void;
-  readonly log: Log;
+  readonly logs: Logs;
 }
 
 /** What runs of a configuration. */
@@ -67,6 +68,7 @@ export class Running {
       await exchange.rest(after);
       await exchange.finish(after);
       this.#graph = after;
+      this.#options.logs.setLevel(config.logs.level);
       this.#forget(before, after);
       return [...describeChanges(before, after), ...exchange.notes];
     } catch (error) {
@@ -99,7 +101,7 @@ export class Running {
       await pipeline.stop(deadline);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#options.log.error(`Cannot stop pipeline "${pipeline.name}": ${reason}`);
+      this.#options.logs.of("agent").error(`Cannot stop pipeline "${pipeline.name}": ${reason}`);
     }
   }
 

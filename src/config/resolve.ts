@@ -128,8 +128,11 @@ function fixedOptions(
     host: agent.host ?? defaults.host,
   };
   const own = Object.entries(given).map(([key, value]) => [`agent.${key}`, String(value)]);
-  const telemetry = digestOf(find(service, ["telemetry"]));
-  return { ...Object.fromEntries(own), "service.telemetry": telemetry };
+  const telemetry = ["logs.otlp", "metrics", "traces"].map((key) => [
+    `service.telemetry.${key}`,
+    digestOf(find(service, ["telemetry", ...key.split(".")])),
+  ]);
+  return Object.fromEntries([...own, ...telemetry]);
 }
 
 /** Left out is what nobody asked for. */

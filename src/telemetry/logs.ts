@@ -27,6 +27,8 @@ export interface LogOptions {
 export interface Logs {
   /** The log of one component, whose id stands in every line. */
   of(id: string): Log;
+  /** The least important lines to write from now on. */
+  setLevel(level: LogLevel): void;
   /** The newest lines as JSON, oldest first; long ones are cut. */
   recent(): readonly string[];
   /** Hands every record to `to` as well, those of `recent` first, until the function is called. */
@@ -58,7 +60,8 @@ const RECENT_MAX = 256;
 const RECENT_CHARS_MAX = 4096;
 
 /** Opens the log. Lines below the level cost a comparison. */
-export function createLogs({ level: least, stream, readable, colour = false }: LogOptions): Logs {
+export function createLogs({ level, stream, readable, colour = false }: LogOptions): Logs {
+  let least = level;
   const format = readable ? (record: LogRecord) => readableLine(record, colour) : jsonLine;
   const recent: LogRecord[] = [];
   const others = new Set<(record: LogRecord) => void>();
@@ -80,6 +83,7 @@ export function createLogs({ level: least, stream, readable, colour = false }: L
         error: write("error"),
       };
     },
+    setLevel: (level) => void (least = level),
     recent: () => recent.map(jsonLine),
     forward(to) {
       for (const record of recent) to(record);

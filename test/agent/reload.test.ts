@@ -542,6 +542,19 @@ t.test("an old part that does not run again is told, and made anew by the next r
   t.equal(exported.length, 1);
 });
 
+t.test("options of the service hold at once: the log's level, the time to stop", async (t) => {
+  const { reload, agent, lines, diary } = await running(t, plain);
+  t.match(await reload({ ...plain, over: { logs: { level: "error" }, stopTimeoutMs: 50 } }), {
+    outcome: "applied",
+    changes: ['log level is "error"', "options of the service changed"],
+  });
+  t.same(diary, []);
+  t.equal(agent.config.stopTimeoutMs, 50);
+  const said = lines().length;
+  await reload(plain);
+  t.equal(lines().length, said + 1, "nothing below the level but the reload that ends it");
+});
+
 t.test("what is set once for the process is refused by its path", async (t) => {
   const { reload, diary } = await running(t, {
     ...plain,
