@@ -24,6 +24,12 @@ export interface RecordOptions {
    * that is no record.
    */
   readonly identify?: (index: number) => string;
+  /**
+   * The receiver made the records, and their eventIDs of what happened: another record with a known
+   * eventID is then a repeat whatever else it says, such as when it came in. Without it, records of
+   * others repeat each other with the same bytes alone.
+   */
+  readonly identified?: boolean;
 }
 
 /**

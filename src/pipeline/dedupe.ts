@@ -12,6 +12,8 @@ export interface Identified {
   readonly bytes: Uint8Array;
   /** Made by the agent of an event: its id alone says which action it is. */
   readonly own?: boolean;
+  /** Made by a receiver whose ids say as much. */
+  readonly identified?: boolean;
 }
 
 /** Stands where a fingerprint was; no fingerprint is negative. */
@@ -30,7 +32,7 @@ export class DedupeWindow {
   add(record: Identified): boolean {
     const print = fingerprint(record.bytes);
     const known = this.#known.get(record.id);
-    const isOwn = record.own === true;
+    const isOwn = record.own === true || record.identified === true;
     if (known === undefined || (isOwn && known === REMOVED)) {
       this.#known.set(record.id, print);
       return true;

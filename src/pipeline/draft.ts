@@ -10,7 +10,12 @@ import {
   validateOwnRecord,
   validateRecord,
 } from "../../plugins/sdk/cloudtrail/validate.ts";
-import type { AgentIdentity, AuditEvent, CloudTrailRecord } from "../../plugins/sdk/index.ts";
+import type {
+  AgentIdentity,
+  AuditEvent,
+  CloudTrailRecord,
+  RecordOptions,
+} from "../../plugins/sdk/index.ts";
 import type { Entry } from "../queue/queue.ts";
 import { contentId } from "./identity.ts";
 import { normalize } from "./normalize.ts";
@@ -23,6 +28,8 @@ export interface Draft extends Entry {
   readonly record?: CloudTrailRecord;
   /** Made by the agent, so within CloudTrail's limits; other records are never cut. */
   readonly own: boolean;
+  /** Its id alone tells repeats, though the agent did not make it. */
+  readonly identified?: boolean;
 }
 
 /** Something that cannot be stored, for the dead letters. */
@@ -83,21 +90,18 @@ export function fromEvents(
   return made;
 }
 
-/**
- * Drafts of records that arrive as CloudTrail, as their JSON texts. `identify` answers the identity
- * at its source of a text that is no record.
- */
+/** Drafts of records that arrive as CloudTrail, as their JSON texts. */
 export function fromRecords(
   texts: readonly Uint8Array[],
   agent: AgentIdentity,
   keep: boolean,
-  identify?: (index: number) => string,
+  { identify, identified = false }: RecordOptions = {},
 ): Drafts {
   const made: Made = { drafts: [], rejected: [] };
   for (let i = 0; i < texts.length; i++) {
     const raw = texts[i]!;
     const taken = readRecord(raw, agent, keep);
-    if ("bytes" in taken) made.drafts.push(taken);
+    if ("bytes" in taken) made.drafts.push(identified ? { ...taken, identified } : taken);
     else {
       const id = identify?.(i);
       made.rejected.push({ raw, ...taken, ...(id === undefined ? {} : { id }) });

@@ -30,7 +30,7 @@ export function createIntake(
     },
     records: (texts: readonly Uint8Array[], options?: IntakeOptions & RecordOptions) => {
       admission.show("received", receiver, texts, showText);
-      const draft = (keep: boolean) => fromRecords(texts, agent, keep, options?.identify);
+      const draft = (keep: boolean) => fromRecords(texts, agent, keep, options);
       return admission.admit({ receiver, draft }, options);
     },
     reject: (

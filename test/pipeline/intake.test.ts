@@ -112,10 +112,12 @@ t.test("fromRecords() sets aside what is no record, verbatim", async (t) => {
 t.test("fromRecords() asks for the identity of what is no record, and of nothing else", async (t) => {
   const cut = Buffer.from('{"eventVersion":"1.08","eventTime":"2026-03-02T0');
   const asked: number[] = [];
-  const { drafts, rejected } = fromRecords([...texts([record(1)]), cut], agent, false, (index) => {
+  const identify = (index: number) => {
     asked.push(index);
     return `line ${index}`;
-  });
+  };
+  const all = [...texts([record(1)]), cut];
+  const { drafts, rejected } = fromRecords(all, agent, false, { identify });
   t.same(asked, [1]);
   t.equal(drafts[0]!.record, undefined);
   t.same(rejected, [
@@ -194,6 +196,21 @@ t.test("an intake call stores records with their position, and repeats are count
   t.match(pipeline.status().counts, { received: 12, duplicate: 6, stored: 6 });
   t.equal((await stored(pipeline)).length, 6);
   t.equal(imbalance(pipeline.status()), undefined);
+  await pipeline.stop(patience());
+});
+
+t.test("records whose ids their receiver made are stored once, whatever else differs", async (t) => {
+  const folder = t.testdir();
+  const again = (eventTime: string) => texts([record(1, { eventTime })]);
+  let pipeline = await openPipeline(folder);
+  const options = { identified: true };
+  await pipeline.intake("channel").records(again("2026-03-02T08:04:57Z"), options);
+  await pipeline.intake("channel").records(again("2026-03-02T08:04:58Z"), options);
+  await pipeline.stop(patience());
+  pipeline = await openPipeline(folder);
+  await pipeline.intake("channel").records(again("2026-03-02T08:04:59Z"), options);
+  t.match(pipeline.status().counts, { received: 3, duplicate: 2, stored: 1 });
+  t.equal((await stored(pipeline)).length, 1);
   await pipeline.stop(patience());
 });
 

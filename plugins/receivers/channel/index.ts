@@ -154,7 +154,7 @@ class ChannelReceiver implements Receiver, ChannelService {
     }
     try {
       if (texts.length > 0) {
-        await this.#intake.records(texts, { signal });
+        await this.#intake.records(texts, { signal, identified: true });
       }
     } catch (error) {
       this.#note(now, undefined, "InternalFailure");
