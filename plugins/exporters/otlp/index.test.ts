@@ -336,6 +336,23 @@ t.test("certificates that cannot be read or used are told at the start, by optio
   t.equal(otlp.config.safeParse(half).success, false);
 });
 
+t.test("check() looks at the receiver's address and the files", async (t) => {
+  const { server } = await serve(t);
+  const folder = t.testdir();
+  const files = testCertificates(folder);
+  const { agent, clock } = testContext();
+  const check = async (options: Record<string, unknown>) => {
+    const context = { agent, clock, signal: never, agentRuns: false };
+    const findings = await otlp.check!(otlp.config.parse(options), context);
+    return findings.map(({ level, path }) => `${path}: ${level}`);
+  };
+  const tls = { ca_file: files.ca, cert_file: files.client.cert, key_file: `${folder}/none` };
+  const [address, ...rest] = await check({ endpoint: server.url, tls });
+  t.equal(address, "endpoint: ok");
+  t.ok(rest.includes("tls.key_file: warning") || rest.includes("tls.key_file: problem"));
+  t.same(await check({ endpoint: "http://127.0.0.1:9" }), ["endpoint: warning"]);
+});
+
 /** Answers with bytes, an error, or not at all. */
 type GrpcAnswering = (call: number) => Buffer | Partial<grpc.ServiceError> | undefined;
 
