@@ -22,8 +22,8 @@ export function trailObjects(directory: string): string[] {
 }
 
 /**
- * Every record of a trail, in order of object names; without what the agent says of itself (its starts
- * and stops), unless `own`.
+ * Every record of a trail, in order of object names; without what the agent says of itself (its
+ * starts and stops), unless `own`.
  */
 export function readTrail(directory: string, { own = false } = {}): Delivered[] {
   return trailObjects(directory).flatMap((object) => {
