@@ -3,6 +3,7 @@
 //
 //   npm run bench                       one million records on both runtimes
 //   npm run bench -- --records 200000 --runtime node --only jsonl-trail
+//   npm run bench -- --records 300000 --only exporters
 
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +11,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { measureAcknowledge } from "./acknowledge.ts";
+import { measureExporters } from "./exporters.ts";
 import { measureFormats } from "./formats.ts";
+import { measureHistory } from "./history.ts";
 import { measureMachine } from "./machine.ts";
 import { measureIdle, type Run, runOnce, type RuntimeName } from "./process.ts";
 import { writeAuditLog, writeJsonLines, writeLogFiles } from "./sample-data.ts";
@@ -115,8 +118,16 @@ if (values.only === undefined || values.only.includes("formats")) {
   console.log("\nThe formats, over real samples:");
   for await (const line of measureFormats()) console.log(line);
 }
+if (values.only?.includes("exporters")) {
+  console.log("\nThe exporters, beyond one that does nothing:");
+  for await (const line of measureExporters(runtimes, records)) console.log(line);
+}
 if (values.only === undefined || values.only.includes("acknowledge")) {
   for (const line of await measureAcknowledge()) console.log(line);
+}
+if (values.only === undefined || values.only.includes("history")) {
+  console.log("\nThe event history, on this runtime:");
+  await measureHistory(records);
 }
 if (values.only === undefined || values.only.includes("idle")) {
   for (const runtime of runtimes) {

@@ -70,10 +70,42 @@ export async function runOnce(
   config: string,
   folder: string,
 ): Promise<Run> {
+  return await runToEnd(runtime, config, folder, ["--once"]);
+}
+
+// A look costs the agent something: few of them.
+const LOOK_MS = 100;
+
+/** Runs `cairn run` until a condition holds, which is asked now and then. */
+export async function runUntil(
+  runtime: RuntimeName,
+  config: string,
+  folder: string,
+  isDone: () => Promise<boolean>,
+): Promise<Run> {
+  const begin = performance.now();
+  let wallSeconds = 0;
+  const look = async (child: ChildProcess) => {
+    while (child.exitCode === null && !await isDone()) {
+      await new Promise((again) => setTimeout(again, LOOK_MS));
+    }
+    wallSeconds = (performance.now() - begin) / 1000;
+    if (child.exitCode === null) process.kill(worker(child.pid!), "SIGTERM");
+  };
+  return { ...await runToEnd(runtime, config, folder, [], look), wallSeconds };
+}
+
+async function runToEnd(
+  runtime: RuntimeName,
+  config: string,
+  folder: string,
+  args: readonly string[],
+  meanwhile: (child: ChildProcess) => Promise<void> = async () => {},
+): Promise<Run> {
   const path = join(folder, "bench.yaml");
   writeFileSync(path, config);
   const begin = performance.now();
-  const child = start(runtime, ["run", "--once", "--config", path]);
+  const child = start(runtime, ["run", ...args, "--config", path]);
   let errors = "";
   child.stderr!.on("data", (chunk) => errors += chunk);
   let cost = { cpuSeconds: 0, peakRssBytes: 0 };
@@ -87,7 +119,9 @@ export async function runOnce(
       // The process ended between two looks: the last figures stand.
     }
   }, 20);
-  const code = await new Promise((done) => child.once("close", done));
+  const ended = new Promise((done) => child.once("close", done));
+  await meanwhile(child);
+  const code = await ended;
   clearInterval(timer);
   if (code !== 0) throw new Error(`Cannot measure "${config}": exit code ${code}\n${errors}`);
   return { wallSeconds: (performance.now() - begin) / 1000, ...cost };
