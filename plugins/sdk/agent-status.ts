@@ -31,7 +31,19 @@ export interface PipelineHealth {
     /** Receivers wait for room. */
     readonly blocked: boolean;
     readonly problem?: string | undefined;
+    /** On the disk. */
+    readonly bytes?: number;
   };
+  /** The books: received = filtered + duplicate + rejected + stored. */
+  readonly counts?: {
+    readonly received: number;
+    readonly filtered: number;
+    readonly duplicate: number;
+    readonly rejected: number;
+    readonly stored: number;
+  };
+  /** Letters kept. */
+  readonly deadLetters?: number;
   readonly exporters: readonly DeliveryHealth[];
 }
 
@@ -46,6 +58,13 @@ export interface DeliveryHealth {
   readonly position: number;
   /** How long a batch may wait to fill while nothing is wrong. */
   readonly batchAgeMsMax: number;
+  /** The books: stored = delivered + deadLettered + excluded + lost + queued. */
+  readonly delivered?: number;
+  readonly deadLettered?: number;
+  readonly excluded?: number;
+  readonly lost?: number;
+  /** Set while delivery fails: what it said. */
+  readonly lastError?: string | undefined;
 }
 
 /** Tells how the agent is doing. Cheap: reads what is in memory. */
