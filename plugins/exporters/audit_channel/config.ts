@@ -9,7 +9,12 @@ const { external_id: roleExternalId, ...access } = awsOptions;
 /** Its schema. */
 export const config = z.strictObject({
   channel_arn: z.string().regex(CHANNEL, "Expected the ARN of a channel: arn:aws:cloudtrail:…")
-    .describe("Channel that takes the events"),
+    .describe("Channel that takes the events")
+    .meta({
+      examples: [
+        "arn:aws:cloudtrail:eu-central-1:111122223333:channel/11111111-2222-4333-8444-555555555555",
+      ],
+    }),
   external_id: z.string().regex(/^[\w+=,.@:/-]{2,1224}$/, "Expected letters, digits and +=,.@:/-_")
     .optional().describe("External id that the channel's resource policy asks for"),
   endpoint: awsEndpointOption.optional()
