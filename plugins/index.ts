@@ -48,7 +48,6 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
     eventbridge: () => import("./exporters/eventbridge/index.ts"),
     file: () => import("./exporters/file/index.ts"),
     history: () => import("./exporters/history/index.ts"),
-    history: () => import("./exporters/history/index.ts"),
     otlp: () => import("./exporters/otlp/index.ts"),
     trail: () => import("./exporters/trail/index.ts"),
   },
