@@ -15,6 +15,7 @@ import { measureExporters } from "./exporters.ts";
 import { measureFormats } from "./formats.ts";
 import { measureHistory } from "./history.ts";
 import { measureMachine } from "./machine.ts";
+import { measurePutAuditEvents } from "./put-audit-events.ts";
 import { measureIdle, type Run, runOnce, type RuntimeName } from "./process.ts";
 import { writeAuditLog, writeJsonLines, writeLogFiles } from "./sample-data.ts";
 
@@ -121,6 +122,12 @@ if (values.only === undefined || values.only.includes("formats")) {
 if (values.only?.includes("exporters")) {
   console.log("\nThe exporters, beyond one that does nothing:");
   for await (const line of measureExporters(runtimes, records)) console.log(line);
+}
+if (values.only === undefined || values.only.includes("put-audit-events")) {
+  console.log("\nPutAuditEvents, signed and durable, sixteen senders:");
+  for (const runtime of runtimes) {
+    for await (const line of measurePutAuditEvents(runtime)) console.log(line);
+  }
 }
 if (values.only === undefined || values.only.includes("acknowledge")) {
   for (const line of await measureAcknowledge()) console.log(line);

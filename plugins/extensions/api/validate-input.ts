@@ -11,8 +11,8 @@ const PROBLEMS_MAX = 10;
 const SHOWN_MAX = 128;
 
 /**
- * Throws AwsFault: SerializationException where a value is of another type, ValidationException with
- * everything else that is wrong. Members that the shape does not know are let be, as AWS does.
+ * Throws AwsFault: SerializationException where a value is of another type, ValidationException
+ * with everything else that is wrong. Members that the shape does not know are let be, as AWS does.
  */
 export function validateInput(input: JsonObject, shape: StructureShape): void {
   const problems: string[] = [];
