@@ -31,7 +31,7 @@ const objectLock = z.strictObject({
   retain_for: duration.optional().describe(
     "How long an object cannot be deleted, from its writing on",
   ),
-  legal_hold: z.boolean().default(false)
+  legal_hold: z.boolean().optional()
     .describe("Whether an object cannot be deleted until its hold is taken off"),
 }).refine(
   ({ mode, retain_for: time }) => (mode === undefined) === (time === undefined),
@@ -118,7 +118,7 @@ export const config = z.strictObject({
   }
   if (bucket === undefined) {
     for (const name of ONLY_WITH_BUCKET) {
-      if (options[name] !== undefined) problem(name, "Stands only beside bucket");
+      if (isSet(options[name])) problem(name, "Stands only beside bucket");
     }
     if (!FOLDER_PREFIX.test(options.prefix)) {
       problem("prefix", "Expected names of letters, digits and !_.*'()- joined by / for a folder");
@@ -141,3 +141,8 @@ export const config = z.strictObject({
 
 /** What the operator wrote, defaults filled in. */
 export type TrailConfig = z.output<typeof config>;
+
+/** A map of options without any says nothing. */
+function isSet(value: unknown): boolean {
+  return typeof value === "object" ? Object.keys(value ?? {}).length > 0 : value !== undefined;
+}

@@ -1,5 +1,5 @@
-// Whether a trail is logging, and which records came while it was not. A record came while the trail
-// was stopped if its number in the queue says so: what waited before is still delivered, and a
+// Whether a trail is logging, and which records came while it was not. A record came while the
+// trail was stopped if its number in the queue says so: what waited before is still delivered, and a
 // restart gives the same answer (P5).
 
 import type { JsonObject, StateStore, StoredRecord } from "../../sdk/index.ts";

@@ -54,7 +54,7 @@ export class Notifier {
     return this.#latest;
   }
 
-  /** Announces files. Resolves when the topic has the message, or when it is durable that it waits. */
+  /** Announces files. Resolves when the topic has the message, or it is durable that it waits. */
   async delivered(keys: readonly string[], signal: AbortSignal): Promise<void> {
     // Behind what waits already, so that the order is kept.
     if (this.#waiting.length === 0 && await this.#tell(keys, signal)) return;

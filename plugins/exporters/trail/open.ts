@@ -14,7 +14,7 @@ export interface OpenTrail {
   readonly store: TrailStore;
   readonly notifier: Notifier | undefined;
   readonly digests: DigestChain | undefined;
-  /** Clears what a crash left, and goes on with what was left to do. Rejects with a RetryableError. */
+  /** Clears what a crash left, goes on with what was left to do. Rejects with a RetryableError. */
   start(host: Host): Promise<void>;
   /** Lets go of all. Safe twice; `start` may follow. */
   stop(deadline: AbortSignal): Promise<void>;

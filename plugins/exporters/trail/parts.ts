@@ -10,8 +10,8 @@ export interface Part {
 }
 
 /**
- * Gives the parts of an object, each of `bytesMin` bytes or a piece more, but for the last, which is
- * the only one of a short object. Holds one part at a time.
+ * Gives the parts of an object, each of `bytesMin` bytes or a piece more, but for the last, which
+ * is the only one of a short object. Holds one part at a time.
  */
 export async function* partsOf(body: ObjectBody, bytesMin: number): AsyncGenerator<Part> {
   let pieces: Uint8Array[] = [];

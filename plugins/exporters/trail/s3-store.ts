@@ -105,7 +105,7 @@ export class S3Store implements TrailStore {
     this.#doubtful.delete(key);
   }
 
-  /** Whether the object is there; undefined where that is not to be known. Throws for another one. */
+  /** Whether the object is there; undefined where that cannot be known. Throws for another one. */
   async #isThere(
     key: string,
     about: ObjectAbout,

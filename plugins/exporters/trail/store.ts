@@ -1,5 +1,5 @@
-// Where a trail's objects go: a folder or a bucket. The exporter and its digests write through this;
-// they know keys and bytes, the store knows how these become durable.
+// Where a trail's objects go: a folder or a bucket. The exporter and its digests write through
+// this; they know keys and bytes, the store knows how these become durable.
 
 /** What an object's bytes are. */
 export interface ObjectAbout {
@@ -8,8 +8,8 @@ export interface ObjectAbout {
   /** Attached to the object; names in lower case. In a folder they lie beside it. */
   readonly metadata?: Readonly<Record<string, string>>;
   /**
-   * SHA-256 of the content before compression, in hex. An object that is there already with the same
-   * hash is the same, also where another version of zlib compressed it to other bytes.
+   * SHA-256 of the content before compression, in hex. An object that is there already with the
+   * same hash is the same, also where another version of zlib compressed it to other bytes.
    */
   readonly textHash?: string;
   /**
