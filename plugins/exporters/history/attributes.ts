@@ -5,6 +5,8 @@ import type { CloudTrailRecord, RecordResource } from "../../sdk/index.ts";
 import type { HistoryEvent, LookupKey } from "../../sdk/event-history.ts";
 import type { UserIdentity } from "../../sdk/cloudtrail/record.ts";
 
+const BACKSLASH = 0x5c;
+
 /** A resource as lookups answer it. */
 type EventResource = HistoryEvent["resources"][number];
 
@@ -17,8 +19,22 @@ export function fingerprint(text: string): number {
   for (let i = 0; i < text.length; i++) {
     hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   }
-  hash ^= hash >>> 15;
-  return (Math.imul(hash, 0x85ebca6b) >>> 0) || 1;
+  return finish(hash);
+}
+
+function finish(hash: number): number {
+  return (Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> 0) || 1;
+}
+
+/** Like fingerprint(), of ASCII text in JSON; -1 where it holds an escape or other letters. */
+export function fingerprintBytes(bytes: Uint8Array, from: number, to: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = from; at < to; at++) {
+    const byte = bytes[at]!;
+    if (byte >= 0x80 || byte === BACKSLASH) return -1;
+    hash = Math.imul(hash ^ byte, 0x01000193);
+  }
+  return finish(hash);
 }
 
 /** Like fingerprint(), of a member that may be missing or no text. */

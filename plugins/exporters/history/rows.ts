@@ -2,15 +2,9 @@
 // Events are added in order of arrival; what is added counts once it is committed.
 
 import type { StoredRecord } from "../../sdk/index.ts";
-import {
-  eventNameOf,
-  eventSourceOf,
-  fingerprint,
-  fingerprintOf,
-  resourceList,
-  shortName,
-  usernameOf,
-} from "./attributes.ts";
+import { fingerprint } from "./attributes.ts";
+import { emptyPrints, fillPrints } from "./prints.ts";
+import { RecordScanner } from "./scan.ts";
 
 /** Milliseconds of a day. */
 export const DAY_MS = 86_400_000;
@@ -50,6 +44,8 @@ export type ColumnName = (typeof COLUMNS)[number];
 
 // The last moment that four digits of a year can name.
 const TIME_MAX = 253_402_300_799_999;
+// Accounts and regions whose fingerprints are remembered.
+const PLACES_MAX = 1000;
 
 /** Numbers of 32 bits that grow at their end. */
 class Column {
@@ -85,6 +81,9 @@ type Lengths = Record<ColumnName, number>;
 /** The columns. */
 export class Rows {
   readonly #columns: Record<ColumnName, Column>;
+  readonly #scanner = new RecordScanner();
+  readonly #prints = emptyPrints();
+  readonly #places = new Map<string, number>();
   /** How long each column was at the last commit. */
   #committed: Lengths;
   #oldest = Number.POSITIVE_INFINITY;
@@ -117,28 +116,29 @@ export class Rows {
 
   /** Adds an event whose text stands at `offset` of block number `block`. */
   add(stored: StoredRecord, block: number, offset: number): void {
-    const { record } = stored;
+    const prints = this.#prints;
+    // An Insight event says what it is about further down.
+    const isInsight = stored.category === "Insight";
+    if (isInsight || !this.#scanner.scan(stored.bytes, prints)) fillPrints(stored.record, prints);
     const columns = this.#columns;
     const row = columns.EventId.length;
     const time = timeOf(stored);
-    columns.AccessKeyId.push(fingerprintOf(record.userIdentity?.accessKeyId));
-    columns.EventId.push(fingerprintOf(record.eventID));
-    columns.EventName.push(fingerprintOf(eventNameOf(record)));
-    columns.EventSource.push(fingerprintOf(eventSourceOf(record)));
-    columns.ReadOnly.push(readOnlyFingerprint(record.readOnly));
-    columns.Username.push(fingerprintOf(usernameOf(record.userIdentity)));
-    columns.account.push(fingerprint(stored.accountId));
-    columns.region.push(fingerprint(stored.region));
-    columns.flags.push(
-      (stored.category === "Insight" ? INSIGHT : 0) |
-        (typeof record.errorCode === "string" ? ERROR : 0),
-    );
+    columns.AccessKeyId.push(prints.accessKeyId);
+    columns.EventId.push(prints.eventId);
+    columns.EventName.push(prints.eventName);
+    columns.EventSource.push(prints.eventSource);
+    columns.ReadOnly.push(prints.readOnly);
+    columns.Username.push(prints.username);
+    columns.account.push(this.#place(stored.accountId));
+    columns.region.push(this.#place(stored.region));
+    columns.flags.push((isInsight ? INSIGHT : 0) | (prints.isError ? ERROR : 0));
     const day = Math.floor(time / DAY_MS);
     columns.day.push(day);
     columns.time.push(time - day * DAY_MS);
     columns.block.push(block);
     columns.offset.push(offset);
-    for (const resource of resourceList(record)) this.#addResource(row, resource);
+    for (const print of prints.names) this.#addPair("ResourceName", row, print);
+    for (const print of prints.types) this.#addPair("ResourceType", row, print);
   }
 
   /** Makes what was added since part of the history. */
@@ -196,20 +196,20 @@ export class Rows {
     this.commit();
   }
 
-  #addResource(row: number, resource: unknown): void {
-    if (typeof resource !== "object" || resource === null) return;
-    const { ARN, ARNPrefix, type } = resource as Readonly<Record<string, unknown>>;
-    const name = ARN ?? ARNPrefix;
-    if (typeof type === "string") this.#addPair("ResourceType", row, type);
-    if (typeof name !== "string") return;
-    this.#addPair("ResourceName", row, name);
-    const short = shortName(name);
-    if (short !== name) this.#addPair("ResourceName", row, short);
+  #addPair(name: "ResourceName" | "ResourceType", row: number, print: number): void {
+    this.#columns[name].push(print);
+    this.#columns[`${name}.row`].push(row);
   }
 
-  #addPair(name: "ResourceName" | "ResourceType", row: number, value: string): void {
-    this.#columns[name].push(fingerprint(value));
-    this.#columns[`${name}.row`].push(row);
+  /** The fingerprint of an account or region: of a batch, most are the same. */
+  #place(name: string): number {
+    let print = this.#places.get(name);
+    if (print === undefined) {
+      if (this.#places.size >= PLACES_MAX) this.#places.clear();
+      print = fingerprint(name);
+      this.#places.set(name, print);
+    }
+    return print;
   }
 }
 
@@ -221,14 +221,6 @@ export function numbersOf(bytes: Uint8Array): Uint32Array {
 /** When it happened: a whole number of milliseconds that a folder can be named for. */
 export function timeOf({ time }: Pick<StoredRecord, "time">): number {
   return Number.isFinite(time) ? Math.min(Math.max(0, Math.trunc(time)), TIME_MAX) : 0;
-}
-
-const TRUE = fingerprint("true");
-const FALSE = fingerprint("false");
-
-function readOnlyFingerprint(value: unknown): number {
-  if (value === true) return TRUE;
-  return value === false ? FALSE : 0;
 }
 
 function byColumn<T>(make: (name: ColumnName) => T): Record<ColumnName, T> {

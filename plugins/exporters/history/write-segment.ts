@@ -23,7 +23,7 @@ import {
 const SMALL_BLOCK_BYTES = 65_536;
 const JOINED_BYTES_MAX = 131_072;
 const TEXT_LEVEL = 3;
-const COLUMN_LEVEL = 6;
+const COLUMN_LEVEL = 3;
 // No row has this number.
 const NOT_MOVED = 0xffff_ffff;
 
