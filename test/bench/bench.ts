@@ -14,6 +14,7 @@ import { measureAcknowledge } from "./acknowledge.ts";
 import { measureExporters } from "./exporters.ts";
 import { measureFormats } from "./formats.ts";
 import { measureHistory } from "./history.ts";
+import { measureHistory } from "./history.ts";
 import { measureMachine } from "./machine.ts";
 import { measurePutAuditEvents } from "./put-audit-events.ts";
 import { measureIdle, type Run, runOnce, type RuntimeName } from "./process.ts";
@@ -131,6 +132,10 @@ if (values.only === undefined || values.only.includes("put-audit-events")) {
 }
 if (values.only === undefined || values.only.includes("acknowledge")) {
   for (const line of await measureAcknowledge()) console.log(line);
+}
+if (values.only === undefined || values.only.includes("history")) {
+  console.log("\nThe event history, on this runtime:");
+  await measureHistory(records);
 }
 if (values.only === undefined || values.only.includes("history")) {
   console.log("\nThe event history, on this runtime:");
