@@ -230,7 +230,8 @@ t.test("resolve() points at --set for what --set broke", async (t) => {
 t.test("resolve() says in its own words what is too small, too many, empty or no such thing", async (t) => {
   const { problems } = await resolveText(`agent: { host: "", data_dir: "", self: 1 }
 receivers: { auditd: }
-exporters: { trail: { directory: x, retry: { multiplier: 0.5, jitter: 3 }, batch: { max_records: 0 } } }
+exporters:
+  trail: { directory: x, retry: { multiplier: 0.5, jitter: 3 }, batch: { max_records: 0 } }
 service:
   telemetry:
     traces: { sample_ratio: 7 }
