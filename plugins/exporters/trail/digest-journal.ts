@@ -40,6 +40,10 @@ export interface JournalOptions {
   readonly directory: string;
   readonly log: Log;
   readonly append?: AppendSynced;
+  /** How many files may wait for digests; 100,000 by default. */
+  readonly filesMax?: number;
+  /** How large it gets before it is written anew; 1 MiB by default. */
+  readonly compactBytes?: number;
 }
 
 /** See above. Everything that writes is rejected with a RetryableError where it is not durable. */
@@ -49,7 +53,7 @@ export class DigestJournal {
   readonly #state: JournalState;
   #file: FileHandle | undefined;
   #bytes: number;
-  #compactBytes = COMPACT_BYTES;
+  #compactBytes: number;
   #isTorn = false;
   #last: Promise<unknown> = Promise.resolve();
 
@@ -58,6 +62,7 @@ export class DigestJournal {
     this.#path = join(options.directory, FILE);
     this.#state = state;
     this.#bytes = bytes;
+    this.#compactBytes = options.compactBytes ?? COMPACT_BYTES;
   }
 
   /** Reads what is there. A line cut short at the end is forgotten; damage is set aside and told. */
@@ -113,7 +118,8 @@ export class DigestJournal {
         const at = Math.max(now, end);
         lines.push(["file", accountId, region, at, key, hash, oldestEventTime, newestEventTime]);
       }
-      if (lines.length > 0 && waiting + lines.length > FILES_MAX) {
+      const { filesMax = FILES_MAX } = this.#options;
+      if (lines.length > 0 && waiting + lines.length - begun.size > filesMax) {
         throw new RetryableError(
           `Cannot note delivered files: ${waiting} wait for digests, which cannot be written`,
         );
@@ -183,7 +189,8 @@ export class DigestJournal {
     this.#file = undefined;
     await atomicFileCalls.syncFolder(this.#options.directory);
     this.#bytes = bytes.length;
-    this.#compactBytes = Math.max(COMPACT_BYTES, 4 * bytes.length);
+    const { compactBytes = COMPACT_BYTES } = this.#options;
+    this.#compactBytes = Math.max(compactBytes, 4 * bytes.length);
   }
 }
 

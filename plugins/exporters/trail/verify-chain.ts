@@ -45,6 +45,8 @@ interface Counted {
   invalid: number;
 }
 
+// Of a digest that AWS made up later.
+const GENERATED_METADATA = "backfill-generation-timestamp";
 // Of one digest at a time: a bucket answers many at once.
 const READS_MAX = 16;
 
@@ -95,7 +97,7 @@ export class ChainWalk {
       if (digest !== undefined) {
         const hash = digestHash(read.text);
         seen = { ...seen, hash, signature, endTime: Date.parse(digest.digestEndTime) };
-        const isHere = await this.#checkDigest(key, digest, read.text, signature);
+        const isHere = await this.#checkDigest(key, digest, read.text, read.metadata);
         // What was put elsewhere says nothing about what belongs here.
         if (!isHere) return;
         this.#begin(at, digest);
@@ -156,7 +158,7 @@ export class ChainWalk {
     key: string,
     digest: Digest,
     text: Uint8Array,
-    signature: string | undefined,
+    metadata: Readonly<Record<string, string>>,
   ): Promise<boolean> {
     const { place, findKey, signal } = this.#options;
     const { digestS3Bucket, digestS3Object, digestPublicKeyFingerprint: fingerprint } = digest;
@@ -166,7 +168,10 @@ export class ChainWalk {
       return false;
     }
     const region = parseDigestKey(key)!.region;
-    const publicKey = await findKey(digest, region, signal);
+    // What is made up later is signed by the key of that later time.
+    const { [SIGNATURE_METADATA]: signature, [GENERATED_METADATA]: time } = metadata;
+    const signed = time && { ...digest, digestStartTime: time, digestEndTime: time } || digest;
+    const publicKey = await findKey(signed, region, signal);
     if (publicKey === undefined) {
       this.#wrong("unproven", key, `is signed with a key that is not known, ${fingerprint}`);
       return true;
