@@ -8,6 +8,7 @@ import type { Socket } from "node:net";
 import { formatEndpoint } from "./endpoint.ts";
 import { RetryableError } from "./errors.ts";
 import { pause, settledOr } from "./follow-wait.ts";
+import { writeAnswer } from "./http-answer.ts";
 import { BodyError, BodyMemory, decodeBody, readBody, refuseEncoding } from "./http-body.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { listenOn } from "./http-listen.ts";
@@ -183,13 +184,26 @@ export class HttpListener {
       })
     );
     this.#underWay.add(gone);
-    const answer = await this.#answer(connection, message, gone.signal);
-    this.#underWay.delete(gone);
-    if (response.destroyed || connection.socket.destroyed) return;
-    if (!message.complete) await this.#linger(message, gone.signal);
-    connection.deadline(this.#options.limits.bodyMs, () => connection.socket.destroy());
-    this.#write(response, answer, message.complete && !this.#isStopping);
+    try {
+      const answer = await this.#answer(connection, message, gone.signal);
+      if (response.destroyed || connection.socket.destroyed) return;
+      if (!message.complete) await this.#linger(message, gone.signal);
+      const keepAlive = message.complete && !this.#isStopping;
+      await writeAnswer(response, answer, { keepAlive, waiting: this.#late(connection) });
+    } catch (error) {
+      if (!gone.signal.aborted) this.#tell(error);
+    } finally {
+      this.#underWay.delete(gone);
+    }
     await written;
+  }
+
+  /** A client has to take an answer in; what it waits for is no fault of its own. */
+  #late(connection: HttpConnection): (isWaiting: boolean) => void {
+    return (isWaiting) => {
+      if (!isWaiting) return connection.noDeadline();
+      connection.deadline(this.#options.limits.bodyMs, () => connection.socket.destroy());
+    };
   }
 
   async #answer(
@@ -265,19 +279,6 @@ export class HttpListener {
     const done = new AbortController();
     message.on("end", () => done.abort()).on("close", () => done.abort());
     await pause(LINGER_MS, AbortSignal.any([done.signal, signal]));
-  }
-
-  #write(response: ServerResponse, answer: HttpResponse, keepAlive: boolean): void {
-    const { status, headers = {}, body = "" } = answer;
-    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    if (!keepAlive) response.setHeader("connection", "close");
-    response.statusCode = status;
-    const hasBody = status !== 204 && status !== 304;
-    if (hasBody) {
-      const length = typeof body === "string" ? new TextEncoder().encode(body).length : body.length;
-      response.setHeader("content-length", length);
-    }
-    response.end(hasBody ? body : undefined);
   }
 
   /** A mistake in a handler is told once, however often it is met. */

@@ -47,7 +47,8 @@ export interface HttpRequest extends HttpHead {
 export interface HttpResponse {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | Uint8Array;
+  /** Pieces are asked for as the client takes them in; no more once it has gone. */
+  readonly body?: string | Uint8Array | AsyncIterable<string | Uint8Array>;
 }
 
 /** The options that bound an HTTP server, to be spread into a component's schema. */

@@ -476,3 +476,71 @@ t.test("Secret is printed by reveal() alone", async (t) => {
   t.equal(z.encode(secret, new Secret("a")), "a");
   t.equal(secret.safeParse("").success, false);
 });
+
+/** Pieces without an end, with how many were asked for and whether somebody still may ask. */
+function endless() {
+  const state = { asked: 0, isOver: false };
+  async function* pieces() {
+    try {
+      for (;;) {
+        state.asked++;
+        yield "x".repeat(65_536);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      state.isOver = true;
+    }
+  }
+  return { state, body: pieces() };
+}
+
+t.test("HttpServer writes pieces as the client takes them in, and none once it has gone", async (t) => {
+  const { state, body } = endless();
+  const { port } = await start(t, async () => ({ status: 200, body }));
+  const client = await dial(t, port);
+  client.socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => state.asked > 2, "the first pieces");
+  client.socket.pause();
+  let before = -1;
+  await until(async () => {
+    const stands = before === state.asked;
+    before = state.asked;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return stands && before === state.asked;
+  }, "the client to be waited for");
+  t.ok(state.asked < 1000, `${state.asked} pieces wait for a client that reads nothing`);
+  client.socket.resume();
+  await until(() => state.asked > before + 10, "more pieces");
+  t.notOk(state.isOver);
+  client.socket.destroy();
+  await until(() => state.isOver, "the end of the pieces");
+});
+
+t.test("HttpServer lets a client see that a body in pieces is not whole", async (t) => {
+  const { origin, context, dispatcher } = await start(t, async () => ({
+    status: 200,
+    body: (async function* () {
+      yield "first";
+      throw new Error("the disk is gone");
+    })(),
+  }));
+  await t.rejects(request(origin, { dispatcher }).then(({ body }) => body.text()));
+  t.match(context.lines, [{ level: "error", message: /the disk is gone/ }]);
+});
+
+t.test("HttpServer closes a client that takes nothing of its pieces, and stops amid them", async (t) => {
+  const { state, body } = endless();
+  const { port } = await start(t, async () => ({ status: 200, body }), { limits: { bodyMs: 100 } });
+  const client = await dial(t, port);
+  client.socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  client.socket.pause();
+  await until(() => state.isOver, "the end of the pieces");
+  const other = endless();
+  const stopping = await start(t, async () => ({ status: 200, body: other.body }));
+  const reader = await dial(t, stopping.port);
+  reader.socket.write("GET / HTTP/1.1\r\nhost: a\r\n\r\n");
+  await until(() => other.state.asked > 2, "the first pieces");
+  await stopping.server.stop(AbortSignal.timeout(100));
+  await until(() => other.state.isOver && reader.closed, "the end");
+  t.ok(state.isOver);
+});

@@ -1,7 +1,7 @@
 // Events of the history as text: lines of a table, of CSV, or the records as JSON lines.
 
-import { csvLine } from "../../plugins/sdk/csv-text.ts";
 import type { HistoryEvent } from "../../plugins/sdk/event-history.ts";
+import { historyCsv } from "../../plugins/sdk/history-csv.ts";
 import { escapeText, formatTime } from "./printable.ts";
 
 /** One way to write events. */
@@ -36,27 +36,8 @@ export function tableText(isTerminal: boolean): HistoryText {
   };
 }
 
-const CSV: readonly (readonly [name: string, cell: (event: HistoryEvent) => unknown])[] = [
-  ["Event time", ({ time }) => formatTime(time)],
-  ["User name", ({ username }) => username],
-  ["Event name", ({ name }) => name],
-  ["Event source", ({ source }) => source],
-  ["Resource type", ({ resources }) => resources.map(({ type }) => type ?? "").join(" ")],
-  ["Resource name", ({ resources }) => resources.map(({ name }) => name ?? "").join(" ")],
-  ["Source IP address", ({ sourceIPAddress }) => sourceIPAddress],
-  ["Error code", ({ errorCode }) => errorCode],
-  ["Read-only", ({ readOnly }) => readOnly],
-  ["AWS access key", ({ accessKeyId }) => accessKeyId],
-  ["Account ID", ({ accountId }) => accountId],
-  ["AWS region", ({ region }) => region],
-  ["Event ID", ({ id }) => id],
-];
-
 /** CSV for spreadsheets, guarded against formulas. */
-export const csvText: HistoryText = {
-  head: csvLine(CSV.map(([name]) => name)),
-  line: (event) => csvLine(CSV.map(([, cell]) => String(cell(event) ?? ""))),
-};
+export const csvText: HistoryText = historyCsv;
 
 /** The records, byte for byte where a program reads them, and the same JSON on a terminal. */
 export function jsonText(isTerminal: boolean): HistoryText {

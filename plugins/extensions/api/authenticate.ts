@@ -6,8 +6,9 @@ import { type AwsCaller, AwsFault } from "../../sdk/aws/fault.ts";
 import { readSignature, type Signature, verifySignature } from "../../sdk/aws/verify.ts";
 import type { AgentIdentity } from "../../sdk/component.ts";
 import type { HttpHead, HttpRequest } from "../../sdk/http-message.ts";
+import { isForThisMachine } from "../../sdk/loopback.ts";
 import type { Secret } from "../../sdk/secret.ts";
-import { type ApiConfig, isLoopback } from "./config.ts";
+import type { ApiConfig } from "./config.ts";
 
 /** A caller, and the region that the call is for. */
 export interface Authenticated {
@@ -50,12 +51,12 @@ export class Authenticator {
    * Refuses, by its head alone, what is no call by a program of this machine where no keys tell
    * callers apart: a page that the browser was led to by another name, or of another origin.
    */
-  refuse({ headers, peer }: HttpHead): AwsFault | undefined {
+  refuse(head: HttpHead): AwsFault | undefined {
     if (this.#keys.size > 0) return undefined;
-    const host = (headers.host ?? "").replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
-    const isSocket = peer.address === "";
+    const { headers } = head;
     const isForeign = headers.origin !== undefined || headers["sec-fetch-site"] !== undefined;
-    if (!isForeign && (isSocket || isLoopback(host.toLowerCase()))) return undefined;
+    if (!isForeign && isForThisMachine(head)) return undefined;
+    const host = headers.host ?? "";
     const message = isForeign
       ? "Calls of web pages are refused where no credentials are configured"
       : `Host '${host.slice(0, 128)}' is not this machine, and no credentials are configured`;

@@ -1,9 +1,10 @@
 // The options of extension `api`.
 
 import { z } from "zod";
-import { type Endpoint, endpoint } from "../../sdk/endpoint.ts";
+import { endpoint } from "../../sdk/endpoint.ts";
 import { httpLimitOptions } from "../../sdk/http-message.ts";
 import { size } from "../../sdk/index.ts";
+import { isLocal } from "../../sdk/loopback.ts";
 import { secret } from "../../sdk/secret.ts";
 import { serverTls } from "../../sdk/tls.ts";
 
@@ -66,13 +67,3 @@ export const config = z.strictObject({
 
 /** The options, checked. */
 export type ApiConfig = z.output<typeof config>;
-
-/** Whether only this machine reaches an endpoint. */
-export function isLocal(at: Endpoint): boolean {
-  return "path" in at || isLoopback(at.host);
-}
-
-/** Whether a host's name or address stands for this machine alone. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(?:\.\d{1,3}){3}$/.test(host);
-}
