@@ -2,8 +2,14 @@
 // anything. What belongs to a component its factory asks; the rest stands in examine-host.ts and
 // examine-queue.ts.
 
-import { checkListening, checkResolves } from "../../plugins/sdk/check-listen.ts";
+import {
+  checkCertificates,
+  checkListening,
+  checkResolves,
+} from "../../plugins/sdk/check-listen.ts";
+import { checkReadable } from "../../plugins/sdk/check-path.ts";
 import type { CheckContext, Finding } from "../../plugins/sdk/index.ts";
+import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
 import { askControl } from "./control.ts";
 import { dataDirAt } from "./data-dir.ts";
@@ -34,12 +40,12 @@ export async function examine(
   const findings: Finding[] = [];
   const host = bounded("agent", checkMs, () => examineHost(config, clock(), agentRuns));
   const queues = bounded("service.pipelines", checkMs, () => examineQueues(config, clock()));
-  const metrics = bounded(
-    "service.telemetry.metrics",
+  const telemetry = bounded(
+    "service.telemetry",
     checkMs,
-    (signal) => examineMetrics(config, { clock, signal, agentRuns, agent }),
+    (signal) => examineTelemetry(config, { clock, signal, agentRuns, agent }),
   );
-  findings.push(...await host, ...await queues, ...await metrics);
+  findings.push(...await host, ...await queues, ...await telemetry);
   const sections = ["receivers", "processors", "exporters", "extensions"] as const;
   const components = sections.flatMap((section) =>
     [...config[section].values()].map(({ id, factory, config: options }) => {
@@ -53,16 +59,35 @@ export async function examine(
   return [...findings, ...(await Promise.all(components)).flat()];
 }
 
-/** Where metrics are read and pushed to. */
-async function examineMetrics(
-  { metrics = {} }: ResolvedConfig,
+/** Where metrics are read, and where they, spans and the log are sent to. */
+async function examineTelemetry(
+  { metrics, traces, logs }: ResolvedConfig,
   context: CheckContext,
 ): Promise<readonly Finding[]> {
-  const { endpoint, otlp } = metrics;
-  const at = "service.telemetry.metrics.";
+  const at = "service.telemetry";
+  const endpoint = metrics?.endpoint;
+  const targets = Object.entries({ metrics, traces, logs });
   const findings = await Promise.all([
-    endpoint === undefined ? [] : checkListening({ endpoint }, context, at),
-    otlp === undefined ? [] : checkResolves(hostOf(otlp.endpoint), `${at}otlp.endpoint`),
+    endpoint === undefined ? [] : checkListening({ endpoint }, context, `${at}.metrics.`),
+    ...targets.map(([name, { otlp } = {}]) =>
+      otlp === undefined ? [] : examineTarget(otlp, `${at}.${name}.otlp`, context)
+    ),
+  ]);
+  return findings.flat();
+}
+
+/** The receiver's name, and the files that TLS needs. */
+async function examineTarget(
+  { endpoint, tls }: OtlpTarget,
+  at: string,
+  { clock }: CheckContext,
+): Promise<readonly Finding[]> {
+  const { ca_file, cert_file, key_file } = tls;
+  const findings = await Promise.all([
+    checkResolves(hostOf(endpoint), `${at}.endpoint`),
+    ca_file === undefined ? [] : checkCertificates(ca_file, `${at}.tls.ca_file`, clock()),
+    cert_file === undefined ? [] : checkCertificates(cert_file, `${at}.tls.cert_file`, clock()),
+    key_file === undefined ? [] : checkReadable(key_file, `${at}.tls.key_file`),
   ]);
   return findings.flat();
 }

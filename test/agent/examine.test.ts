@@ -145,6 +145,8 @@ service:
       exporters: [trail]
   telemetry:
     metrics: { endpoint: "127.0.0.1:0", otlp: { endpoint: "http://no.such.host.invalid" } }
+    logs: { otlp: { endpoint: "http://no.such.host.invalid:4318" } }
+    traces: { otlp: { endpoint: "https://localhost:4317", tls: { ca_file: ${folder}/none.pem } } }
 `;
   const findings = await look(await loadConfig([{ name: "x.yaml", text: lines }]));
   t.match(findings, 'ok receivers.cloudtrail.bucket: Bucket "b" can be listed');
@@ -154,6 +156,8 @@ service:
   t.match(findings, /^ok processors\.enrich\.tables\[0\]\.path: /m);
   t.match(findings, 'ok service.telemetry.metrics.endpoint: "127.0.0.1:0" is free');
   t.match(findings, /^problem service\.telemetry\.metrics\.otlp\.endpoint: Cannot resolve/m);
+  t.match(findings, /^problem service\.telemetry\.logs\.otlp\.endpoint: Cannot resolve/m);
+  t.match(findings, /^problem service\.telemetry\.traces\.otlp\.tls\.ca_file: .*none\.pem/m);
 });
 
 t.test("cairn validate --deep ends with 3 for a problem, and prints JSON if asked", async (t) => {
