@@ -28,6 +28,7 @@ import { AWS_KEYS } from "../../sdk/conformance/aws-signature.ts";
 import { type Fault, FaultyServer } from "../../sdk/conformance/faulty-server.ts";
 import { startMoto } from "../../sdk/conformance/moto-server.ts";
 import type { ComponentContext, ExportBatch } from "../../sdk/index.ts";
+import { bucketStore } from "./bucket.ts";
 import trail from "./index.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -221,6 +222,25 @@ t.test("a long file is uploaded in parts, and an upload cut off leaves nothing",
   t.equal(JSON.parse(text.toString()).Records.length, 16);
   t.ok(objects.requests.filter((line) => line.startsWith("PUT")).length > 4);
   await stopInTime(t, next);
+});
+
+t.test("an upload in parts is not given up because another object is written", async (t) => {
+  const { objects, config } = await store(t);
+  const options = trail.config.parse({ ...config, part_size: "5MiB" });
+  const s3 = bucketStore("a-bucket", "arn", options, testContext());
+  await s3.open(SIGNAL);
+  const about = { contentType: "text/plain", textHash: "a" };
+  async function* pieces() {
+    yield randomBytes(5 * 1024 * 1024);
+    yield randomBytes(1);
+    // The first part is under way by now: it was begun to be asked for this.
+    await s3.put("short", new Uint8Array(1), about, SIGNAL);
+    yield randomBytes(5 * 1024 * 1024);
+  }
+  await s3.put("long", pieces(), about, SIGNAL);
+  t.strictSame([...objects.objects.keys()].sort(), ["a-bucket/long", "a-bucket/short"]);
+  t.equal(objects.uploads.size, 0);
+  await s3.close();
 });
 
 t.test("a start and a delivery without a store say what to do, and go on later", async (t) => {

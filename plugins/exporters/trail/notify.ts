@@ -20,7 +20,7 @@ export interface NotifierParts {
 }
 
 /** Files that wait to be announced; beyond it the oldest are left out, and that is said. */
-const WAITING_MAX = 10_000;
+const WAITING_MAX = 4000;
 /** Keys of at most 1,024 bytes in a message of at most 256 KiB, each byte escaped at worst. */
 const KEYS_MAX = 100;
 // A topic that does not answer must not hold up delivery for longer.

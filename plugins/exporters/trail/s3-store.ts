@@ -58,7 +58,9 @@ export class S3Store implements TrailStore {
   readonly #options: S3StoreOptions;
   /** Objects whose writing was begun, and not seen to succeed. */
   readonly #doubtful = new Set<string>();
-  /** Objects that parts may lie around of. */
+  /** Objects that are being uploaded in parts. */
+  readonly #uploading = new Set<string>();
+  /** Objects that parts may lie around of, and that nobody uploads now. */
   readonly #leftOver = new Set<string>();
   #openedAt = Infinity;
   #isWriteOnce: boolean;
@@ -152,7 +154,7 @@ export class S3Store implements TrailStore {
       await this.#once(write, (write) => completeUpload(this.#s3, begun, parts, write));
       await this.#forget(key);
     } catch (error) {
-      if (upload !== undefined) await this.#abort(upload);
+      await this.#abort(key, upload);
       throw error;
     }
   }
@@ -192,18 +194,22 @@ export class S3Store implements TrailStore {
 
   async #beginUpload(write: ObjectWrite): Promise<Upload> {
     // Before it is begun: whatever happens then, its parts are found again.
-    this.#leftOver.add(write.key);
-    await this.#saveLeftOver();
+    this.#uploading.add(write.key);
+    await this.#saveUploads();
     return await beginUpload(this.#s3, write);
   }
 
-  async #abort(upload: Upload): Promise<void> {
-    const timeout = AbortSignal.timeout(ABORT_MS);
+  /** Gives up an upload that was begun, or may have been. */
+  async #abort(key: string, upload: Upload | undefined): Promise<void> {
+    if (!this.#uploading.delete(key)) return;
+    // It stays in the list until it is given up: now, or before the next object is written.
+    this.#leftOver.add(key);
+    if (upload === undefined) return;
     try {
-      await abortUpload(this.#s3, upload, timeout);
-      await this.#forget(upload.key);
+      await abortUpload(this.#s3, upload, AbortSignal.timeout(ABORT_MS));
+      await this.#forget(key);
     } catch {
-      // It stays in the list, and is given up before the next object is written.
+      // What failed the upload is told; this has time.
     }
   }
 
@@ -225,12 +231,13 @@ export class S3Store implements TrailStore {
   }
 
   async #forget(key: string): Promise<void> {
+    this.#uploading.delete(key);
     this.#leftOver.delete(key);
-    await this.#saveLeftOver();
+    await this.#saveUploads();
   }
 
-  async #saveLeftOver(): Promise<void> {
-    const keys = [...this.#leftOver];
+  async #saveUploads(): Promise<void> {
+    const keys = [...this.#uploading, ...this.#leftOver];
     await this.#options.state.set(UPLOADS, keys.length === 0 ? undefined : keys);
   }
 }
