@@ -1,4 +1,4 @@
-// Runs every tap file on Node and on Deno, a few at a time, and ends with the plain
+// Runs every tap file on Node and on Deno, small ones together in a process, and ends with the plain
 // line `N passed, N failed`. Usage: run.ts [--node | --deno] [--soak] [FILE…]
 // `--soak` sets CAIRN_SOAK=1: long versions of the crash, kill and fuzz tests.
 
@@ -19,11 +19,10 @@ interface Result {
   readonly output: string;
 }
 
-const COMMANDS: Readonly<Record<RuntimeName, (file: string) => readonly string[]>> = {
+const COMMANDS: Readonly<Record<RuntimeName, readonly string[]>> = {
   // As tap's own runner starts a file, without a runner for each, and from what is built.
-  node: (file) => ["node", "--enable-source-maps", "--import=./test/node/preload.js", file],
-  // tap does not know the file's name here; the word after it makes t.testdir() one of the file's own.
-  deno: (file) => ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js", file, file],
+  node: ["node", "--enable-source-maps", "--import=./test/node/preload.js"],
+  deno: ["deno", "run", "-A", "--preload", "./test/deno/tap-preload.js"],
 };
 
 // A file that says nothing for this long hangs; the longest takes about a minute.
@@ -77,13 +76,67 @@ function rank(file: string): number {
   return at < 0 ? LONG.length : at;
 }
 
-async function test(runtime: RuntimeName, file: string, env: Record<string, string>) {
+// What these folders hold is small for the most part: loading tap takes longer than the tests.
+const SMALL = /^plugins\/(?:formats|processors|sdk)\//;
+const TOGETHER = 8;
+
+/** Test files that run in one process. */
+interface Job {
+  readonly runtime: RuntimeName;
+  readonly files: readonly string[];
+}
+
+/** The long files first, so that none of them is left alone at the end. */
+function makeJobs(runtimes: readonly RuntimeName[], files: readonly string[]): Job[] {
+  const small = files.filter((file) => SMALL.test(file));
+  const groups = files.filter((file) => !SMALL.test(file)).map((file) => [file]);
+  for (let at = 0; at < small.length; at += TOGETHER) groups.push(small.slice(at, at + TOGETHER));
+  return groups.sort((a, b) => rank(a[0]!) - rank(b[0]!))
+    .flatMap((files) => runtimes.map((runtime) => ({ runtime, files })));
+}
+
+async function test({ runtime, files }: Job, env: Record<string, string>): Promise<Result[]> {
   const begin = performance.now();
-  const [code, output] = await run(COMMANDS[runtime](file), env);
+  // tap does not know a file's name on Deno: the word after it makes t.testdir() one of its own.
+  const words = files.length === 1
+    ? [files[0]!, ...(runtime === "deno" ? files : [])]
+    : ["test/together.ts", files[0]!, ...files];
+  const [code, output] = await run([...COMMANDS[runtime], ...words], env);
+  if (files.length === 1) {
+    return [judge(runtime, files[0]!, code === 0, output, performance.now() - begin)];
+  }
+  return apart(files, output).map(([file, part], at, parts) => {
+    const isOver = code === 0 || at < parts.length - 1 || /^not ok/m.test(output);
+    return judge(runtime, file, isOver, part, timeOf(part));
+  });
+}
+
+/** The output of each file, in order; files that were never begun have none. */
+function apart(files: readonly string[], output: string): [string, string][] {
+  return files.map((file) => {
+    const begin = output.indexOf(`# file ${file}\n`);
+    const end = output.indexOf(`# Subtest: end of ${file}\n`, begin);
+    return [file, begin < 0 ? "" : output.slice(begin, end < 0 ? undefined : end)];
+  });
+}
+
+function timeOf(output: string): number {
+  let ms = 0;
+  for (const [, time] of output.matchAll(/^(?:not )?ok .* # time=([\d.]+)ms/gm)) ms += Number(time);
+  return ms;
+}
+
+function judge(
+  runtime: RuntimeName,
+  file: string,
+  isOver: boolean,
+  output: string,
+  ms: number,
+): Result {
   const counted = count(output);
   const silent = counted.passed + counted.failed + counted.skipped === 0;
-  const failed = code === 0 && !silent ? counted.failed : Math.max(1, counted.failed);
-  return { runtime, file, ...counted, failed, ms: performance.now() - begin, output };
+  const failed = isOver && !silent ? counted.failed : Math.max(1, counted.failed);
+  return { runtime, file, ...counted, failed, ms, output };
 }
 
 function print({ runtime, file, passed, failed, skipped, ms, output }: Result): void {
@@ -130,15 +183,14 @@ async function main(argv: readonly string[]): Promise<number> {
     options.has(`--${name}`) || !(options.has("--node") || options.has("--deno"))
   );
   const env: Record<string, string> = options.has("--soak") ? { CAIRN_SOAK: "1" } : {};
-  // The long files first, so that none of them is left alone at the end.
-  const jobs = files.flatMap((file) => runtimes.map((runtime) => ({ runtime, file })))
-    .sort((a, b) => rank(a.file) - rank(b.file));
+  const jobs = makeJobs(runtimes, files);
   const results: Result[] = [];
   const worker = async () => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      const result = await test(job.runtime, job.file, env);
-      print(result);
-      results.push(result);
+      for (const result of await test(job, env)) {
+        print(result);
+        results.push(result);
+      }
     }
   };
   await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
