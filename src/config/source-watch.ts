@@ -30,6 +30,8 @@ export interface SourceWatchOptions {
 interface Page {
   readonly etag?: string | undefined;
   readonly digest: string;
+  /** What the last reading had found, when this was fetched. */
+  readonly known: string;
 }
 
 /** Watches until it is stopped. */
@@ -95,16 +97,16 @@ export class SourceWatch {
 
   async #pageDigest(url: string, known: string, isDue: boolean): Promise<string> {
     const page = this.#pages.get(url);
-    if (!isDue) return page?.digest ?? known;
+    // Read anew since: that knows better.
+    if (!isDue) return page?.known === known ? page.digest : known;
     try {
       const { text, etag } = await fetchSource(url, { etag: page?.etag });
-      if (text === undefined) return page?.digest ?? known;
-      const digest = digestSources([webSource(url, text)]);
-      this.#pages.set(url, { etag, digest });
+      const digest = text === undefined ? page!.digest : digestSources([webSource(url, text)]);
+      this.#pages.set(url, { etag: text === undefined ? page!.etag : etag, digest, known });
       return digest;
     } catch {
       // A server that is away for a while says nothing about the configuration.
-      return page?.digest ?? known;
+      return known;
     }
   }
 }

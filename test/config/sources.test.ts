@@ -13,7 +13,8 @@ import t, { type Test } from "tap";
 import { testCertificates } from "../../plugins/sdk/conformance/certificates.ts";
 import { fetchText } from "../../src/config/fetch-source.ts";
 import { formatProblem } from "../../src/config/problem.ts";
-import { readSources } from "../../src/config/sources.ts";
+import { SourceWatch } from "../../src/config/source-watch.ts";
+import { digestFile, readSources } from "../../src/config/sources.ts";
 import { startCairn } from "../e2e/cairn.ts";
 
 const environment = {
@@ -175,4 +176,56 @@ t.test("readSources() tells a name that is not UTF-8 from a file that is missing
   t.match((await read(join(folder, "none.yaml"))).told, [
     /Cannot read configuration: no such file/,
   ]);
+});
+
+t.test("SourceWatch tells once of each change that has settled, a web server's by its ETag", async (t) => {
+  const folder = folderOf(t);
+  const place = join(folder, "secret");
+  writeFileSync(place, "one");
+  const page = { text: "a: 1\n", whole: 0, known: 0 };
+  const port = await web(t, ({ headers }, answer) => {
+    const etag = `"${page.text.length}"`;
+    const isKnown = headers["if-none-match"] === etag;
+    isKnown ? page.known++ : page.whole++;
+    answer.writeHead(isKnown ? 304 : 200, { etag }).end(isKnown ? undefined : page.text);
+  });
+  const named = [`http://127.0.0.1:${port}/`, folder];
+  writeFileSync(join(folder, "a.yaml"), "b: 1\n");
+  const outside = { ...environment, readFile: (path: string) => readFileSync(path, "utf8") };
+  const known = { sources: new Map<string, string>(), files: new Map<string, string>() };
+  const readAgain = async () => {
+    known.sources = new Map((await readSources(named, outside)).digests);
+    known.files.set(place, digestFile(place, outside));
+  };
+  await readAgain();
+  let changes = 0;
+  const watch = new SourceWatch({
+    sources: () => known.sources,
+    files: () => known.files,
+    environment: outside,
+    intervalMs: () => 5,
+    fetchEveryMs: 20,
+    onChange: async () => {
+      await readAgain();
+      changes++;
+    },
+  });
+  t.teardown(() => watch.stop());
+  const until = async (isTrue: () => boolean) => {
+    while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 5));
+  };
+  await until(() => page.known > 1);
+  t.equal(changes, 0, "nothing has changed");
+  t.equal(page.whole, 2, "read by the configuration, and once by the watch");
+  writeFileSync(place, "two");
+  await until(() => changes === 1);
+  writeFileSync(join(folder, "b.yaml"), "c: 1\n");
+  await until(() => changes === 2);
+  page.text = "a: 1234\n";
+  await until(() => changes === 3);
+  rmSync(join(folder, "a.yaml"));
+  await until(() => changes === 4);
+  const { known: asked } = page;
+  await until(() => page.known > asked + 1);
+  t.equal(changes, 4);
 });
