@@ -10,9 +10,9 @@ import { TrailExporter } from "./trail.ts";
 // small. A minute is as fresh as files need to be and leaves few small ones on a quiet host.
 const FOLDER_BATCH = { maxRecords: 10_000, maxBytes: 4 * 1024 * 1024, maxAgeMs: 60_000 };
 
-// CloudTrail's own five minutes: an object costs by the request. 16 MiB are some 3 MiB compressed,
-// which is as good to read as more, and keep the agent below 200 MiB.
-const BUCKET_BATCH = { maxRecords: 50_000, maxBytes: 16 * 1024 * 1024, maxAgeMs: 300_000 };
+// CloudTrail's own five minutes: an object costs by the request. 8 MiB are more than a megabyte
+// compressed, as long as most of CloudTrail's own files are; two such batches are in memory.
+const BUCKET_BATCH = { maxRecords: 25_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 300_000 };
 
 export default defineExporter({
   type: "trail",
