@@ -353,3 +353,31 @@ t.test("append() that fails leaves nothing behind, and the same batch goes in la
   t.same(await ids(), idsOf(testBatch(1, 9)));
   await store.close();
 });
+
+t.test("seal() that fails keeps everything where it was, and is done again", async (t) => {
+  const directory = t.testdir();
+  const { store, ids } = await opened(directory, { logRowsMax: 10 });
+  await store.append(testBatch(1, 8));
+  const inTheWay = join(directory, "2026-01-01");
+  await writeFile(inTheWay, "");
+  await t.rejects(store.append(testBatch(9, 12)), { code: "ENOTDIR" });
+  t.same(await ids(), idsOf(testBatch(1, 8)));
+  await rm(inTheWay);
+  await store.append(testBatch(9, 12));
+  t.same(await ids(), idsOf(testBatch(1, 12)));
+  t.same((await verified(directory)).problems, []);
+  await store.close();
+});
+
+t.test("a batch larger than a log, and records of any size, go in whole", async (t) => {
+  const directory = t.testdir();
+  const { store, ids, service } = await opened(directory, { logRowsMax: 10 });
+  await store.append(testBatch(1, 40));
+  const large = recordOn(0, 100, { requestParameters: { text: "y".repeat(400_000) } });
+  await store.append(batchOf(41, [large, recordOn(0, 101)]));
+  t.same(await ids(), idsOf(testBatch(1, 40), batchOf(41, [large, recordOn(0, 101)])));
+  await store.seal();
+  const { events } = await service.lookup({ ...all, text: "yyyy" });
+  t.same(events.map(({ text }) => text), [JSON.stringify(large)]);
+  await store.close();
+});

@@ -54,7 +54,7 @@ t.test("scan() finds what parsing finds, in any record with members twice and of
         throw new Error(`${JSON.stringify(scanned)} is not ${JSON.stringify(parsed)}`);
       }
     }),
-    { numRuns: process.env.CAIRN_SOAK === undefined ? 2000 : 200_000 },
+    { numRuns: process.env.CAIRN_SOAK === undefined ? 2000 : 50_000 },
   );
   t.ok(scannedCount > 100, `${scannedCount} were not left to the parser`);
   t.end();
