@@ -10,8 +10,8 @@ import { startCairn } from "./cairn.ts";
 
 const IS_SOAK = process.env.CAIRN_SOAK !== undefined;
 const KILLS = IS_SOAK ? 50 : 5;
-// In the soak enough for a log to be sealed every seven lives.
-const RECORDS_A_LIFE = IS_SOAK ? 5000 : 400;
+// In the soak enough for a log to be sealed now and then.
+const RECORDS_A_LIFE = IS_SOAK ? 1500 : 400;
 
 // As long as it takes: the runner ends a file that hangs.
 t.setTimeout(0);
