@@ -53,7 +53,8 @@ function worker(pid: number): number {
   }
 }
 
-function cpuSeconds(pid: number): number {
+/** What a process has used so far, of all its threads. */
+export function cpuSeconds(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;

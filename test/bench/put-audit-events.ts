@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { Pool } from "undici";
 import { startCairn } from "../e2e/cairn.ts";
 import { percentile } from "./machine.ts";
-import type { RuntimeName } from "./process.ts";
+import { cpuSeconds, type RuntimeName } from "./process.ts";
 
 const ACCOUNT = "111122223333";
 const REGION = "eu-central-1";
@@ -142,12 +142,15 @@ service:
       await send(pool, make(Math.ceil(count * WARM_UP_SHARE)));
       const calls = make(count);
       const begin = performance.now();
+      const used = cpuSeconds(agent.pid!);
       const times = await send(pool, calls);
       const seconds = (performance.now() - begin) / 1000;
+      const micros = ((cpuSeconds(agent.pid!) - used) * 1e6) / events;
       const paced = await send(pool, make(Math.ceil(count / 2)), (2000 * seconds) / count);
       yield [
         `  ${size.padStart(3)} a call  ${runtime}`,
         `${Math.round(events / seconds).toLocaleString("en")} events/s`.padStart(16),
+        `${micros.toFixed(0)} µs CPU/event`.padStart(17),
         `p50 ${percentile(times, 0.5).toFixed(1)} ms, p99 ${percentile(times, 0.99).toFixed(1)} ms`,
         `at half load p99 ${percentile(paced, 0.99).toFixed(1)} ms`,
       ].join("  ");

@@ -61,17 +61,27 @@ const OBJECTS: readonly (readonly [name: string, max: number])[] = [
 /** UTC, as AWS documents it and as its samples have it. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?$/;
 
-/** The record of an event, at the time it came in; or why there is none. */
+/** The members that all records of a call share, up to where the event's own text begins. */
+export function sharedMembers({ arn, accountId, region }: ChannelIdentity, now: number): string {
+  const shared = JSON.stringify({
+    awsRegion: region,
+    recipientAccountId: accountId,
+    metadata: { ingestionTime: formatEventTime(now), channelARN: arn },
+  });
+  return `${shared.slice(1, -1)},"eventData":`;
+}
+
+/** The record of an event; or why there is none. `shared`: what sharedMembers() says of its call. */
 export function auditRecord(
   entry: AuditEventEntry,
   channel: ChannelIdentity,
-  now: number,
+  shared: string,
 ): AuditRecord | EventFault {
   const { eventData, eventDataChecksum } = entry;
-  const raw = Buffer.from(eventData);
-  if (raw.length > EVENT_BYTES_MAX) return tooLong("eventData", EVENT_BYTES_MAX, "bytes");
+  const length = Buffer.byteLength(eventData);
+  if (length > EVENT_BYTES_MAX) return tooLong("eventData", EVENT_BYTES_MAX, "bytes");
   if (eventDataChecksum !== undefined && eventDataChecksum !== null) {
-    if (hash("sha256", raw, "base64") !== eventDataChecksum) {
+    if (hash("sha256", eventData, "base64") !== eventDataChecksum) {
       return fault("InvalidChecksum", "eventDataChecksum is not that of eventData");
     }
   }
@@ -80,7 +90,7 @@ export function auditRecord(
   if (nestsDeeper(eventData, event, DEPTH_MAX)) {
     return fault("InvalidData", `eventData nests deeper than ${DEPTH_MAX} levels`);
   }
-  return problemOf(event, raw.length, channel) ?? recordOf(event, raw, channel, now);
+  return problemOf(event, length, channel) ?? recordOf(event, eventData, channel.arn, shared);
 }
 
 function parse(text: string): JsonObject | undefined {
@@ -155,33 +165,14 @@ function timeOf({ eventTime }: JsonObject): number | undefined {
 }
 
 /** The event's text travels in it as it came. Its source tells apart what several programs count. */
-function recordOf(
-  event: JsonObject,
-  raw: Buffer,
-  channel: ChannelIdentity,
-  now: number,
-): AuditRecord {
-  const { arn, accountId, region } = channel;
+function recordOf(event: JsonObject, text: string, arn: string, shared: string): AuditRecord {
   const eventId = derivedId("cairn", "channel", arn, String(event.eventSource), String(event.UID));
-  const head = JSON.stringify({
-    eventVersion: "1.11",
-    eventCategory: "ActivityAuditLog",
-    eventType: "ActivityLog",
-    eventID: eventId,
-    eventTime: formatEventTime(timeOf(event)!),
-    awsRegion: region,
-    recipientAccountId: accountId,
-    metadata: { ingestionTime: formatEventTime(now), channelARN: arn },
-  });
-  const bytes = Buffer.concat([
-    Buffer.from(`${head.slice(0, -1)},"eventData":`),
-    raw,
-    CLOSE,
-  ]);
-  return { eventId, bytes };
+  const eventTime = formatEventTime(timeOf(event)!);
+  // Put together as text, once: nothing in it but the event's own part needs escaping.
+  const record = `{"eventVersion":"1.11","eventCategory":"ActivityAuditLog",` +
+    `"eventType":"ActivityLog","eventID":"${eventId}","eventTime":"${eventTime}",${shared}${text}}`;
+  return { eventId, bytes: Buffer.from(record) };
 }
-
-const CLOSE = Buffer.from("}");
 
 function missing(name: string): EventFault {
   return fault("FieldNotFound", `${name} is missing`);

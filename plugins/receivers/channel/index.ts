@@ -27,7 +27,7 @@ import {
   type Receiver,
 } from "../../sdk/index.ts";
 import { Slots } from "../../sdk/slots.ts";
-import { auditRecord, type ChannelIdentity } from "./audit-event.ts";
+import { auditRecord, type ChannelIdentity, sharedMembers } from "./audit-event.ts";
 import { type ChannelConfig, config } from "./config.ts";
 
 /** Counted for each event that is answered as failed. */
@@ -140,12 +140,13 @@ class ChannelReceiver implements Receiver, ChannelService {
     signal: AbortSignal,
   ): Promise<PutAuditEventsResult> {
     const now = this.#context.clock();
+    const shared = sharedMembers(this.#identity, now);
     const texts: Uint8Array[] = [];
     const successful: PutAuditEventsResult["successful"][number][] = [];
     const failed: PutAuditEventsResult["failed"][number][] = [];
     for (const entry of entries) {
       const { id } = entry;
-      const made = auditRecord(entry, this.#identity, now);
+      const made = auditRecord(entry, this.#identity, shared);
       if ("errorCode" in made) failed.push({ id, ...made });
       else {
         texts.push(made.bytes);
