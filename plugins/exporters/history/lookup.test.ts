@@ -1,6 +1,9 @@
 // Lookups against a naive model of the same events: random filters, orders and pages, while events
 // come in, logs are sealed and the history is opened anew.
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import fc from "fast-check";
 import t from "tap";
@@ -165,10 +168,11 @@ const run = fc.record({
 });
 
 t.test("lookup() answers what a model of the same events does, by pages of any size", async (t) => {
-  let runs = 0;
+  const folder = await mkdtemp(join(tmpdir(), "cairn-history-"));
+  t.teardown(() => rm(folder, { recursive: true, force: true }));
   await fc.assert(
     fc.asyncProperty(run, async ({ batches, later, sealedAt, asked }) => {
-      const directory = t.testdir({ [`run-${runs}`]: {} }) + `/run-${runs++}`;
+      const directory = await mkdtemp(join(folder, "run-"));
       let { store, service } = await open(directory, 60);
       const events: Model[] = [];
       const add = async (members: typeof later) => {
@@ -204,7 +208,7 @@ t.test("lookup() answers what a model of the same events does, by pages of any s
       await store.close();
       if (!t.passing()) throw new Error("differs");
     }),
-    { numRuns: process.env.CAIRN_SOAK === undefined ? 12 : 300 },
+    { numRuns: process.env.CAIRN_SOAK === undefined ? 12 : 300, includeErrorInReport: true },
   );
 
   async function compareCounts(
