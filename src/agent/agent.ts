@@ -32,9 +32,6 @@ export type { Drained } from "./drain.ts";
 export type { ReloadReport } from "./reload-report.ts";
 export type { ReadAgain } from "./reloader.ts";
 
-// Repeats of a record come close to each other; 65,536 ids are some ten MiB at most.
-const DEDUPE_ENTRIES_MAX = 65_536;
-
 // What a start or reload under way gets to reach its next step before the agent is stopped around it.
 const START_GRACE_MS = 2000;
 
@@ -222,7 +219,6 @@ class ConfiguredAgent implements Agent {
       log: logs.of(name),
       tracer: this.#telemetry.tracer(`pipeline/${name}`),
       taps: this.#taps,
-      dedupeEntriesMax: DEDUPE_ENTRIES_MAX,
       // They come once they have started.
       processors: [],
       files: { ...realFiles, ...runtime.files },

@@ -6,6 +6,9 @@
 import { crc32 } from "node:zlib";
 import { LRUCache } from "lru-cache";
 
+/** Size of the window: repeats come close to each other, and so many are some ten MiB at most. */
+export const DEDUPE_ENTRIES_MAX = 65_536;
+
 /** What the window knows a record by. */
 export interface Identified {
   readonly id: string;

@@ -15,7 +15,7 @@ import { type Counts, Queue, type QueueStats } from "../queue/queue.ts";
 import type { RecoveryReport } from "../queue/recover.ts";
 import { Admission } from "./admission.ts";
 import { DeadLetters, type LetterCounts } from "./dead-letters.ts";
-import { DedupeWindow } from "./dedupe.ts";
+import { DEDUPE_ENTRIES_MAX, DedupeWindow } from "./dedupe.ts";
 import { type DeliverOptions, Delivery, type DeliveryStatus } from "./deliver.ts";
 import { fromEvents, messageOf } from "./draft.ts";
 import { createIntake } from "./intake.ts";
@@ -78,8 +78,6 @@ export interface PipelineStatus {
   readonly letters: LetterCounts;
   readonly exporters: readonly ExporterStatus[];
 }
-
-const DEDUPE_ENTRIES_MAX = 65_536;
 
 /** One pipeline. */
 export class Pipeline {

@@ -3,6 +3,7 @@
 
 import { basename } from "node:path";
 import type { QueueOptions } from "../queue/queue.ts";
+import { DEDUPE_ENTRIES_MAX } from "./dedupe.ts";
 import type { OwnEvents } from "./own-events.ts";
 import type { PipelineOptions } from "./pipeline.ts";
 import type { QueueWatch } from "./queue-watch.ts";
@@ -21,6 +22,8 @@ export function queueOptions(
     directory,
     segmentBytesMax,
     ...limits,
+    // The window of repeats is filled from them at the next start.
+    keptRecords: options.dedupeEntriesMax ?? DEDUPE_ENTRIES_MAX,
     clock,
     ...(files === undefined ? {} : { files }),
     onDrop: ({ first, last, count, reason, exporters }) => {

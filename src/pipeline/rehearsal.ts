@@ -10,7 +10,7 @@ import type {
 import type { Append, Counts } from "../queue/queue.ts";
 import { Admission } from "./admission.ts";
 import type { DeadLetters } from "./dead-letters.ts";
-import { DedupeWindow } from "./dedupe.ts";
+import { DEDUPE_ENTRIES_MAX, DedupeWindow } from "./dedupe.ts";
 import { createIntake } from "./intake.ts";
 import { ProcessorStage } from "./stage.ts";
 
@@ -28,9 +28,6 @@ export interface SetAside {
   readonly reason: string;
   readonly raw: Uint8Array;
 }
-
-// As many as a golden test holds lines, and more.
-const DEDUPE_ENTRIES_MAX = 65_536;
 
 /** One rehearsal; nothing outlives it. */
 export class Rehearsal {

@@ -29,6 +29,11 @@ export interface QueueOptions {
   readonly freeDiskBytesMin?: number;
   /** At a limit, `block`: appends wait. `drop_oldest`: the oldest segments go. */
   readonly overflow?: "block" | "drop_oldest";
+  /**
+   * So many of the newest records are still there after every cursor has passed them, for
+   * `eachRecent`, where the limits leave room for them.
+   */
+  readonly keptRecords?: number;
   readonly files?: Files;
   /** Milliseconds since the epoch. */
   readonly clock: () => number;

@@ -130,6 +130,7 @@ export class Queue {
       condition,
       onDrop: (dropped) => options.onDrop?.(dropped),
       roll: () => this.#writer.roll(),
+      keptRecords: options.keptRecords ?? 0,
     });
     this.#cursors = new CursorFolder(
       { files, state, quarantine, retention: this.#retention },
@@ -188,23 +189,19 @@ export class Queue {
     return this.#state.next;
   }
 
-  /** The newest records, oldest of them first. */
-  async recent(limit: number): Promise<readonly StoredRecord[]> {
-    const records: StoredRecord[] = [];
-    await this.#readRecent(limit, (record) => records.push(record));
-    return records;
-  }
-
-  /** Ids of the newest records, oldest of them first; holds no more than a few records at a time. */
-  async recentIds(limit: number): Promise<readonly string[]> {
-    const ids: string[] = [];
-    await this.#readRecent(limit, (record) => ids.push(record.id));
-    return ids;
-  }
-
   /** Visits the newest records, oldest of them first; holds no more than a few at a time. */
-  eachRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
-    return this.#readRecent(limit, visit);
+  async eachRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
+    const reader = new RecordReader(this.#cursors.source);
+    const end = this.#state.next;
+    try {
+      for (let next = Math.max(1, end - limit); next < end;) {
+        const read = await reader.read(next, { records: end - next, bytes: RECENT_BYTES });
+        read.records.forEach(visit);
+        next = read.next;
+      }
+    } finally {
+      await reader.close();
+    }
   }
 
   /** The cursor of that name; on first use it begins at the oldest record there is. */
@@ -271,20 +268,6 @@ export class Queue {
     this.#timer = setInterval(() => this.#writer.expire(), EXPIRE_MS);
     if (typeof this.#timer === "object") this.#timer.unref();
   }
-
-  async #readRecent(limit: number, visit: (record: StoredRecord) => void): Promise<void> {
-    const reader = new RecordReader(this.#cursors.source);
-    const end = this.#state.next;
-    try {
-      for (let next = Math.max(1, end - limit); next < end;) {
-        const read = await reader.read(next, { records: end - next, bytes: RECENT_BYTES });
-        read.records.forEach(visit);
-        next = read.next;
-      }
-    } finally {
-      await reader.close();
-    }
-  }
 }
 
 function limitsOf(limits: QueueLimits): Limits {
@@ -296,5 +279,5 @@ function limitsOf(limits: QueueLimits): Limits {
   };
 }
 
-// Read in blocks, so that a long window does not hold all its records in memory.
+// Read in blocks: a long window does not hold all its records.
 const RECENT_BYTES = 1024 * 1024;

@@ -39,10 +39,16 @@ export interface RetentionOptions {
   readonly onDrop: (dropped: Dropped) => void;
   /** Begins a new segment, so that the last one can go. */
   readonly roll: () => Promise<void>;
+  /** Records that stay after every cursor has passed them, where there is room. */
+  readonly keptRecords: number;
 }
 
 // Free space is asked for again after this much was written: a call for each commit is too dear.
 const FREE_CHECK_BYTES = 8 * 1024 * 1024;
+// What is kept takes no more than this, or an eighth of `bytesMax`: as a segment, which stays anyway.
+const KEPT_BYTES_MAX = 64 * 1024 * 1024;
+// Each start begins a segment, and opening a queue looks at each of them.
+const KEPT_SEGMENTS_MAX = 64;
 
 /** The segments of an open queue, oldest first; the last one is never removed. */
 export class Retention {
@@ -97,11 +103,26 @@ export class Retention {
     return Number.isFinite(floor) ? floor : 0;
   }
 
-  /** Removes the segments that every cursor has passed. Never rejects. */
+  /** Removes the segments that every cursor has passed, but for those to be kept. Never rejects. */
   async reap(): Promise<void> {
-    while (this.segments.length > 1 && this.segments[0]!.end <= this.floor) {
+    while (this.#isPassed() && this.#isSpare()) {
       if (!await this.#removeOldest(undefined)) return;
     }
+  }
+
+  /** The oldest segment may go: another one follows, and every cursor has passed it. */
+  #isPassed(): boolean {
+    return this.segments.length > 1 && this.segments[0]!.end <= this.floor;
+  }
+
+  /** The others hold what is to be kept, or as much as may be. */
+  #isSpare(): boolean {
+    const [oldest, next] = this.segments;
+    const records = this.last!.end - next!.base;
+    const bytes = this.#bytes - oldest!.bytes;
+    return records >= this.#options.keptRecords ||
+      bytes >= Math.min(KEPT_BYTES_MAX, this.#limits.bytesMax / 8) ||
+      this.segments.length > KEPT_SEGMENTS_MAX;
   }
 
   /** Removes the segments whose newest record is older than the limit. Never rejects. */
@@ -140,6 +161,7 @@ export class Retention {
   /** Frees one segment for a commit, as far as the policy and the cursors allow. */
   async free(reason: DropReason): Promise<"ok" | "wait" | "full"> {
     const { overflow } = this.#limits;
+    if (this.#isPassed()) return await this.#removeOldest(undefined) ? "ok" : "wait";
     if (this.segments.length > 1) {
       if (overflow === "block") return "wait";
       return await this.#removeOldest(reason) ? "ok" : "wait";

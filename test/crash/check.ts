@@ -2,6 +2,7 @@
 
 import type { StoredRecord } from "../../plugins/sdk/export-batch.ts";
 import type { Queue } from "../../src/queue/queue.ts";
+import { recent } from "../queue/small-queue.ts";
 import type { Session } from "./history.ts";
 import { must, nextEvent, retried, type World } from "./world.ts";
 
@@ -20,13 +21,13 @@ export async function check(session: Session, drops: boolean): Promise<void> {
       () => `recovery found damage after a mere crash: ${JSON.stringify(each.recovery)}`,
     );
   }
-  const records = await retried(() => queue.recent(queue.nextSequence()));
+  const records = await retried(() => recent(queue, queue.nextSequence()));
   checkRecords(queue, records, world);
   checkReceivers(queue, records, world, drops);
   checkPushes(records, world);
   checkBooks(queue);
   await checkCursors(session);
-  const letters = await retried(() => dead.recentIds(1000));
+  const letters = (await retried(() => recent(dead, 1000))).map(({ id }) => id);
   must(new Set(letters).size === letters.length, () => `a dead letter is there twice: ${letters}`);
 }
 

@@ -4,6 +4,7 @@
 import type { Cursor, CursorState, Plan } from "../../src/queue/cursor.ts";
 import type { Files } from "../../src/queue/files.ts";
 import { type Entry, Queue, QueueWriteError } from "../../src/queue/queue.ts";
+import { recent } from "../queue/small-queue.ts";
 import { check } from "./check.ts";
 import { CALM, SimulatedDisk, type Weather } from "./disk.ts";
 import { Random } from "./random.ts";
@@ -127,7 +128,7 @@ async function open(files: Files, world: World, random: Random, rules: Rules): P
   });
   try {
     const dead = await Queue.open({ ...common, directory: FOLDERS.dead });
-    const letters = new Set(await dead.recentIds(1000));
+    const letters = new Set((await recent(dead, 1000)).map(({ id }) => id));
     return { random, world, queue, dead, letters };
   } catch (error) {
     await queue.close().catch(() => {});

@@ -199,6 +199,22 @@ t.test("an intake call stores records with their position, and repeats are count
   await pipeline.stop(patience());
 });
 
+t.test("a record that comes again is known after any number of restarts", async (t) => {
+  // As with a sender that waits long while the agent is started again and again: each life stores
+  // something of its own, delivers all there is, and begins a segment.
+  const folder = t.testdir();
+  for (let life = 0; life < 4; life++) {
+    const pipeline = await openPipeline(folder);
+    await pipeline.addExporter("file", exporter(async () => {}), quick());
+    pipeline.start();
+    await pipeline.intake("channel").records(texts(records(1, 3)));
+    await pipeline.intake("channel").records(texts(records(100 + life, 100 + life)));
+    await pipeline.drained(patience());
+    t.match(pipeline.status().counts, { stored: 4 + life, duplicate: life * 3 });
+    await pipeline.stop(patience());
+  }
+});
+
 t.test("records whose ids their receiver made are stored once, whatever else differs", async (t) => {
   const folder = t.testdir();
   const again = (eventTime: string) => texts([record(1, { eventTime })]);

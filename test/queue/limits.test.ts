@@ -81,6 +81,31 @@ t.test("overflow block: appends wait until a cursor has made room, in order", as
   t.notOk(queue.stats().blocked);
 });
 
+t.test("keptRecords stay after every cursor has passed them, until their room is needed", async (t) => {
+  const { files } = calmDisk();
+  const options = { keptRecords: 20, segmentBytesMax: 800, bytesMax: 8000 };
+  const queue = await openSmall(files, options);
+  const cursor = await queue.cursor("a");
+  const pass = () => {
+    const position = queue.nextSequence();
+    return cursor.save({ ...cursor.state(), position, delivered: position - 1 });
+  };
+  const held = () => queue.nextSequence() - queue.stats().oldestSequence;
+  for (let i = 1; i <= 40; i++) {
+    await queue.append({ entries: entries(i, i) });
+    await pass();
+    t.ok(held() >= Math.min(i, 4), `${held()} of ${i} records`);
+    // A segment more than an eighth of max_bytes at most.
+    t.ok(queue.stats().bytes <= 1000 + 800, `${queue.stats().bytes} bytes`);
+  }
+  // What nobody needs is no reason to wait, or to count anything as dropped.
+  const large = { ...entries(41, 41)[0]!, bytes: new Uint8Array(5700) };
+  await queue.append({ entries: [large] });
+  t.notOk(queue.stats().blocked);
+  t.equal(queue.counts().stored, 41);
+  await queue.close();
+});
+
 t.test("overflow block: waiting ends with the signal, and with close()", async (t) => {
   const { files } = calmDisk();
   const queue = await openSmall(files, { bytesMax: 3000, retryMs: 60_000 });

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import t from "tap";
 import type { CursorState } from "../../src/queue/cursor.ts";
 import type { Queue } from "../../src/queue/queue.ts";
-import { calmDisk, entries, openSmall } from "./small-queue.ts";
+import { calmDisk, entries, openSmall, recent } from "./small-queue.ts";
 
 type Step =
   | { readonly do: "append"; readonly counts: readonly number[] }
@@ -79,7 +79,8 @@ async function compare(queue: Queue, model: Model): Promise<void> {
   const { oldestSequence } = queue.stats();
   const needed = Math.min(...model.cursors.map((cursor) => cursor.position));
   if (oldestSequence > needed) throw new Error(`${needed} has gone, oldest is ${oldestSequence}`);
-  same(await queue.recentIds(8), model.ids.slice(oldestSequence - 1).slice(-8), "recentIds");
+  const newest = (await recent(queue, 8)).map(({ id }) => id);
+  same(newest, model.ids.slice(oldestSequence - 1).slice(-8), "the newest");
 }
 
 function same(actual: unknown, expected: unknown, what: string): void {

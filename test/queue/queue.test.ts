@@ -10,7 +10,7 @@ import t from "tap";
 import { type Files, realFiles } from "../../src/queue/files.ts";
 import { Queue } from "../../src/queue/queue.ts";
 import { calmDisk, DIRECTORY, entries, entry, openSmall, readAll } from "./small-queue.ts";
-import { framesOf } from "./small-queue.ts";
+import { framesOf, recent } from "./small-queue.ts";
 import { unpack } from "./message-pack.ts";
 import { findHeader } from "../../src/queue/segment.ts";
 
@@ -209,13 +209,13 @@ t.test("a segment goes when every cursor has passed it, and not before", async (
   t.equal(excluded, position - 1, "what has gone was never its own");
 });
 
-t.test("Queue.recent() and recentIds() answer the newest records, oldest first", async (t) => {
+t.test("eachRecent() visits the newest records, oldest first", async (t) => {
   const { files } = calmDisk();
   const queue = await openSmall(files, { segmentBytesMax: 300 });
   for (let i = 1; i <= 6; i++) await queue.append({ entries: entries(2 * i, 2 * i + 1) });
-  t.strictSame(await queue.recentIds(3), ["r11", "r12", "r13"]);
-  t.equal((await queue.recent(100)).length, 12);
-  t.strictSame((await queue.recent(1)).map((record) => record.sequence), [12]);
+  t.strictSame((await recent(queue, 3)).map(({ id }) => id), ["r11", "r12", "r13"]);
+  t.equal((await recent(queue, 100)).length, 12);
+  t.strictSame((await recent(queue, 1)).map((record) => record.sequence), [12]);
 });
 
 t.test("one queue folder has one owner, named in the error", async (t) => {

@@ -50,6 +50,13 @@ export function openSmall(files: Files, options: Partial<QueueOptions> = {}): Pr
   });
 }
 
+/** The newest records, oldest of them first. */
+export async function recent(queue: Queue, limit: number): Promise<StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  await queue.eachRecent(limit, (record) => records.push(record));
+  return records;
+}
+
 /** Every file of the queue and its bytes. */
 export type Image = ReadonlyMap<string, Uint8Array>;
 
