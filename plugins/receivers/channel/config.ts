@@ -8,7 +8,7 @@ const STORE = /^[a-zA-Z0-9._/:*-]{3,1024}$/;
 /** Its schema. */
 export const config = z.strictObject({
   name: z.string().regex(/^[a-zA-Z0-9._-]{3,128}$/, "Expected 3 to 128 letters, digits, . _ -")
-    .describe("Name of the channel"),
+    .meta({ examples: ["apps"] }).describe("Name of the channel"),
   id: z.string().regex(
     /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/,
     "Expected a UUID in lower case",

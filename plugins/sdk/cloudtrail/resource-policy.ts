@@ -9,7 +9,7 @@ const POLICY_LENGTH_MAX = 8192;
 const STATEMENTS_MAX = 20;
 const PRINCIPALS_MAX = 50;
 
-const texts = z.union([z.string().min(1).transform((text) => [text]), z.array(z.string().min(1))]);
+const texts = z.union([z.string().min(1), z.array(z.string().min(1))]);
 
 const statement = z.strictObject({
   Sid: z.string().max(256).optional().describe("What the statement is for"),
@@ -28,7 +28,7 @@ const statement = z.strictObject({
     }).describe("Values, of which one has to be the same"),
   }).optional().describe("Under which condition"),
 }).refine(
-  ({ Principal }) => Principal === "*" || Principal.AWS.length <= PRINCIPALS_MAX,
+  ({ Principal }) => Principal === "*" || listed(Principal.AWS).length <= PRINCIPALS_MAX,
   `Expected at most ${PRINCIPALS_MAX} principals`,
 );
 
@@ -38,7 +38,11 @@ export const resourcePolicy = z.strictObject({
     "Version of the language",
   ),
   Id: z.string().max(256).optional().describe("Name of the policy"),
-  Statement: z.array(statement).min(1).max(STATEMENTS_MAX).describe("Who may send, and how"),
+  Statement: z.array(statement).min(1).max(STATEMENTS_MAX)
+    .meta({
+      description: "Who may send, and how",
+      examples: [[{ Effect: "Allow", Principal: { AWS: "444455556666" }, Action: ACTION }]],
+    }),
 }).refine(
   (policy) => JSON.stringify(policy).length <= POLICY_LENGTH_MAX,
   `Expected at most ${POLICY_LENGTH_MAX} characters`,
@@ -83,7 +87,7 @@ type Statement = ResourcePolicy["Statement"][number];
 
 function isMeant({ Principal }: Statement, { accountId, arn }: AwsCaller): boolean {
   if (Principal === "*") return true;
-  return Principal.AWS.some((name) =>
+  return listed(Principal.AWS).some((name) =>
     name === "*" || name === accountId || name === arn ||
     /^arn:[^:]+:iam::(\d{12}):root$/.exec(name)?.[1] === accountId
   );
@@ -91,5 +95,11 @@ function isMeant({ Principal }: Statement, { accountId, arn }: AwsCaller): boole
 
 function holds({ Condition }: Statement, externalId: string | undefined): boolean {
   if (Condition === undefined) return true;
-  return externalId !== undefined && Condition.StringEquals[EXTERNAL_ID].includes(externalId);
+  return externalId !== undefined &&
+    listed(Condition.StringEquals[EXTERNAL_ID]).includes(externalId);
+}
+
+/** AWS lets a list of one stand as the one. */
+function listed(value: string | readonly string[]): readonly string[] {
+  return typeof value === "string" ? [value] : value;
 }
