@@ -6,7 +6,7 @@ import { copyFile, type FileHandle, open, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { atomicFileCalls, makeFolderDurable, writeFileAtomic } from "../../sdk/atomic-file.ts";
 import { type Log, RetryableError } from "../../sdk/index.ts";
-import { diskError } from "./disk-error.ts";
+import { diskError } from "../../sdk/disk-error.ts";
 import type { DeliveredFile } from "./digest-chain.ts";
 import {
   type Chain,

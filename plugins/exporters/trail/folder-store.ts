@@ -5,7 +5,7 @@ import { type FileHandle, open, readFile, rename, rm, stat } from "node:fs/promi
 import { basename, dirname, join, resolve } from "node:path";
 import { atomicFileCalls, makeFolderDurable, writeFileAtomic } from "../../sdk/atomic-file.ts";
 import { RetryableError } from "../../sdk/errors.ts";
-import { diskError } from "./disk-error.ts";
+import { diskError } from "../../sdk/disk-error.ts";
 import { metadataKey, type ObjectAbout, type ObjectBody, type TrailStore } from "./store.ts";
 
 // What the agent writes is for its own account and its group, as logs are.

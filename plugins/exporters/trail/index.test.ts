@@ -19,7 +19,7 @@ import {
 } from "../../sdk/conformance.ts";
 import { parseLogFileKey } from "../../sdk/cloudtrail/log-file.ts";
 import type { ExportBatch } from "../../sdk/index.ts";
-import { diskError } from "./disk-error.ts";
+import { diskError } from "../../sdk/disk-error.ts";
 import trail from "./index.ts";
 import { planFiles } from "./plan.ts";
 

@@ -25,7 +25,7 @@ import {
 import type { KmsKey } from "../../sdk/aws/kms.ts";
 import { type Log, RetryableError } from "../../sdk/index.ts";
 import type { TrailPublicKey } from "../../sdk/trail-service.ts";
-import { diskError } from "./disk-error.ts";
+import { diskError } from "../../sdk/disk-error.ts";
 
 /** Where keys come from. */
 export interface KeyRingOptions {
