@@ -13,7 +13,7 @@ import {
 } from "../../plugins/sdk/http-message.ts";
 import { HttpServer } from "../../plugins/sdk/http-server.ts";
 import { ConfigError, type Log } from "../../plugins/sdk/index.ts";
-import { openSender, type OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
+import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import { INSTRUMENTS } from "./instruments.ts";
 import type { Metered } from "./metered.ts";
 import { PROMETHEUS_TYPE, prometheusText } from "./prometheus.ts";
@@ -76,7 +76,7 @@ export class Metrics {
 
   /** Serves and pushes. Throws ConfigError for an endpoint that cannot be used. */
   async start(): Promise<void> {
-    const { config: { endpoint, otlp }, log, clock } = this.#options;
+    const { config: { endpoint, otlp }, version, log, clock } = this.#options;
     const collect = () => this.#collect();
     if (endpoint !== undefined) {
       const answer = async (): Promise<HttpResponse> => ({
@@ -90,9 +90,11 @@ export class Metrics {
     }
     if (otlp !== undefined) {
       const { Push, serializer } = await import("./push.ts");
-      const sender = await openSender("metrics", otlp, "service.telemetry.metrics.otlp");
+      const { openDelivery } = await import("./delivery.ts");
+      const options = { target: otlp, version, clock, log };
+      const delivery = await openDelivery("metrics", "metrics", options);
       const serialize = serializer(otlp.protocol);
-      this.#push = new Push({ sender, serialize, intervalMs: otlp.interval, collect, log });
+      this.#push = new Push({ delivery, serialize, intervalMs: otlp.interval, collect });
       this.#push.start();
     }
   }

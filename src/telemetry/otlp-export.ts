@@ -2,8 +2,7 @@
 // behind the batch processors of logs and of spans. A receiver that is down costs what no longer fits
 // the bounded batch queue, which is counted and told, and nothing else.
 
-import type { Log } from "../../plugins/sdk/index.ts";
-import { OtlpFailure, type OtlpSender } from "../../plugins/sdk/otlp/sender.ts";
+import type { Delivery } from "./delivery.ts";
 
 /** Most that waits to be sent, of records or spans: one that comes beyond is lost. */
 export const WAITING_MAX = 2048;
@@ -23,12 +22,8 @@ const LAST_MS = 2000;
 
 /** What an export is made of. */
 export interface OtlpExportOptions<Item> {
-  readonly sender: OtlpSender;
-  /** How messages call the items: "log lines". */
-  readonly what: string;
+  readonly delivery: Delivery;
   readonly serialize: (items: Item[]) => Uint8Array | undefined;
-  /** Must not lead back into this export. */
-  readonly log: Log;
 }
 
 /** One of the SDK's exporters, and the door before its queue. */
@@ -37,8 +32,6 @@ export class OtlpExport<Item> {
   readonly #stopping = new AbortController();
   readonly #giveUp = new AbortController();
   #waiting = 0;
-  #lost = 0;
-  #isFailing = false;
 
   constructor(options: OtlpExportOptions<Item>) {
     this.#options = options;
@@ -47,7 +40,7 @@ export class OtlpExport<Item> {
   /** Whether one more may be handed to the SDK; where not, it is counted as lost. */
   admit(): boolean {
     if (this.#waiting >= WAITING_MAX) {
-      this.#lost++;
+      this.#options.delivery.lose(1);
       return false;
     }
     this.#waiting++;
@@ -70,7 +63,7 @@ export class OtlpExport<Item> {
 
   /** Called by the SDK at its end. */
   shutdown(): Promise<void> {
-    return this.#options.sender.close();
+    return this.#options.delivery.close();
   }
 
   /** From now on nothing is tried twice, and all of it for a moment only. */
@@ -83,42 +76,16 @@ export class OtlpExport<Item> {
   }
 
   async #send(items: Item[]): Promise<void> {
-    const body = this.#options.serialize(items);
+    const { delivery, serialize } = this.#options;
+    const body = serialize(items);
     if (body === undefined) return;
     for (let waitMs = RETRY_MS_FIRST;; waitMs = Math.min(waitMs * 2, RETRY_MS_MAX)) {
-      try {
-        await this.#options.sender.send(body, this.#giveUp.signal);
-        return this.#worked();
-      } catch (error) {
-        const { isPassing, afterMs = 0 } = error instanceof OtlpFailure
-          ? error
-          : new OtlpFailure("", false);
-        this.#failed(error);
-        if (!isPassing || this.#stopping.signal.aborted) {
-          this.#lost += items.length;
-          return;
-        }
-        await pause(Math.max(waitMs, Math.min(afterMs, RETRY_MS_MAX)), this.#stopping.signal);
-      }
+      const failure = await delivery.send(body, this.#giveUp.signal);
+      if (failure === undefined) return;
+      const { isPassing, afterMs } = failure;
+      if (!isPassing || this.#stopping.signal.aborted) return delivery.lose(items.length);
+      await pause(Math.max(waitMs, Math.min(afterMs, RETRY_MS_MAX)), this.#stopping.signal);
     }
-  }
-
-  /** Told once, until it works again. */
-  #failed(error: unknown): void {
-    const { log, what, sender } = this.#options;
-    if (this.#isFailing) return;
-    const reason = error instanceof Error ? error.message : String(error);
-    log.warn(`Cannot send ${what} to "${sender.place}": ${reason}`);
-    this.#isFailing = true;
-  }
-
-  #worked(): void {
-    const { log, what } = this.#options;
-    const lost = this.#lost;
-    this.#lost = 0;
-    if (lost > 0) log.warn(`Some ${what} were never sent`, { lost });
-    if (this.#isFailing) log.info(`${what[0]!.toUpperCase()}${what.slice(1)} are sent again`);
-    this.#isFailing = false;
   }
 }
 

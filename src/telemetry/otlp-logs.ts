@@ -8,10 +8,9 @@ import {
   LoggerProvider,
   type ReadableLogRecord,
 } from "@opentelemetry/sdk-logs";
-import type { Log } from "../../plugins/sdk/index.ts";
+import { type DeliveryOptions, openDelivery } from "./delivery.ts";
 import { type LogRecord, SEVERITY } from "./logs.ts";
 import { BATCH, OtlpExport } from "./otlp-export.ts";
-import { openSender, type OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { Resource } from "./telemetry.ts";
 
 /** The log on its way to an OTLP receiver. */
@@ -22,21 +21,18 @@ export interface OtlpLogs {
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-/** Opens it; `log` must not come back here. Throws ConfigError for certificates. */
+/** Opens it; the options' log must not come back here. Throws ConfigError for certificates. */
 export async function openOtlpLogs(
-  target: OtlpTarget,
+  options: DeliveryOptions,
   resource: Resource,
-  log: Log,
 ): Promise<OtlpLogs> {
-  const sender = await openSender("logs", target, "service.telemetry.logs.otlp");
-  const { serializeRequest } = target.protocol === "http/json"
+  const delivery = await openDelivery("logs", "log lines", options);
+  const { serializeRequest } = options.target.protocol === "http/json"
     ? JsonLogsSerializer
     : ProtobufLogsSerializer;
   const exporter = new OtlpExport<ReadableLogRecord>({
-    sender,
-    what: "log lines",
+    delivery,
     serialize: (records) => serializeRequest(records),
-    log,
   });
   const provider = new LoggerProvider({
     resource: resourceFromAttributes({ ...resource }),

@@ -3,19 +3,18 @@
 
 import { JsonMetricsSerializer, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
 import type { ResourceMetrics } from "@opentelemetry/sdk-metrics";
-import type { Log } from "../../plugins/sdk/index.ts";
-import type { OtlpSender, OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
+import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
+import type { Delivery } from "./delivery.ts";
 
 // The last push must not hold up an agent that stops.
 const LAST_PUSH_MS = 2000;
 
 /** Where and how often. */
 export interface PushOptions {
-  readonly sender: OtlpSender;
+  readonly delivery: Delivery;
   readonly serialize: (metrics: ResourceMetrics) => Uint8Array | undefined;
   readonly intervalMs: number;
   readonly collect: () => Promise<ResourceMetrics>;
-  readonly log: Log;
 }
 
 /** How a request of this protocol is written. */
@@ -32,7 +31,6 @@ export class Push {
   readonly #stopping = new AbortController();
   #timer: ReturnType<typeof setInterval> | undefined;
   #underWay: Promise<void> | undefined;
-  #isFailing = false;
 
   constructor(options: PushOptions) {
     this.#options = options;
@@ -53,21 +51,16 @@ export class Push {
     this.#stopping.abort(new Error("the agent stops"));
     await this.#underWay;
     await this.#push(AbortSignal.any([deadline, AbortSignal.timeout(LAST_PUSH_MS)]));
-    await this.#options.sender.close();
+    await this.#options.delivery.close();
   }
 
   async #push(signal: AbortSignal): Promise<void> {
-    const { log, sender, serialize, collect } = this.#options;
+    const { delivery, serialize, collect } = this.#options;
     try {
       const body = serialize(await collect());
-      if (body !== undefined) await sender.send(body, signal);
-      if (this.#isFailing) log.info("Metrics are sent again");
-      this.#isFailing = false;
+      if (body !== undefined) await delivery.send(body, signal);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      // Once: what is missing is seen where the metrics go.
-      if (!this.#isFailing) log.warn(`Cannot send metrics to "${sender.place}": ${reason}`);
-      this.#isFailing = true;
+      delivery.failed(error);
     } finally {
       this.#underWay = undefined;
     }

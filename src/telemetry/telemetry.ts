@@ -74,10 +74,11 @@ export class Telemetry {
 
   /** Throws ConfigError for an endpoint or a certificate that cannot be used. */
   async start(): Promise<void> {
-    const { config, logs } = this.#options;
+    const { config, logs, version, clock } = this.#options;
     if (config.logs.otlp !== undefined) {
       const { openOtlpLogs } = await import("./otlp-logs.ts");
-      const opened = await openOtlpLogs(config.logs.otlp, this.#resource, logs.of(LOG_OF_LOGS));
+      const options = { target: config.logs.otlp, version, clock, log: logs.of(LOG_OF_LOGS) };
+      const opened = await openOtlpLogs(options, this.#resource);
       this.#logs = opened;
       this.#endLogs = logs.forward((record) => {
         if (record.scope !== LOG_OF_LOGS) opened.emit(record);
@@ -85,7 +86,9 @@ export class Telemetry {
     }
     if (config.traces !== undefined) {
       const { openTraces } = await import("./traces.ts");
-      this.#traces = await openTraces(config.traces, this.#resource, logs.of("traces"));
+      const { otlp, sampleRatio } = config.traces;
+      const options = { target: otlp, version, clock, log: logs.of("traces") };
+      this.#traces = await openTraces(sampleRatio, options, this.#resource);
     }
     if (config.metrics !== undefined) {
       this.#metrics = await this.#openMetrics(config.metrics);

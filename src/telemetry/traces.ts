@@ -13,9 +13,9 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
-import type { Log } from "../../plugins/sdk/index.ts";
+import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
+import { type DeliveryOptions, openDelivery } from "./delivery.ts";
 import { BATCH, OtlpExport } from "./otlp-export.ts";
-import { openSender, type OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { Resource } from "./telemetry.ts";
 
 /** What is done with spans. */
@@ -35,19 +35,17 @@ export interface Traces {
 
 /** Opens it. Throws ConfigError for certificates. */
 export async function openTraces(
-  { otlp, sampleRatio }: TracesConfig,
+  sampleRatio: number,
+  options: DeliveryOptions,
   resource: Resource,
-  log: Log,
 ): Promise<Traces> {
-  const sender = await openSender("traces", otlp, "service.telemetry.traces.otlp");
-  const { serializeRequest } = otlp.protocol === "http/json"
+  const delivery = await openDelivery("traces", "spans", options);
+  const { serializeRequest } = options.target.protocol === "http/json"
     ? JsonTraceSerializer
     : ProtobufTraceSerializer;
   const exporter = new OtlpExport<ReadableSpan>({
-    sender,
-    what: "spans",
+    delivery,
     serialize: (spans) => serializeRequest(spans),
-    log,
   });
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ ...resource }),

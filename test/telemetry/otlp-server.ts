@@ -108,12 +108,17 @@ export function itemsOf(requests: readonly OtlpRequest[]): readonly (LogRecord |
   ]);
 }
 
+interface OtlpAnswer {
+  status: number;
+  body?: Buffer;
+}
+
 /** A receiver that listens. */
 export interface OtlpServer {
   readonly endpoint: string;
   readonly requests: readonly OtlpRequest[];
-  /** What it answers next: a status of HTTP; over gRPC any but 200 is UNAVAILABLE. */
-  readonly answer: { status: number };
+  /** What it answers next: a status of HTTP, over gRPC any but 200 is UNAVAILABLE; and the message. */
+  readonly answer: OtlpAnswer;
   close(): Promise<void>;
 }
 
@@ -127,7 +132,7 @@ export async function otlpHttpServer(
   { tls, port = 0 }: { readonly tls?: { cert: string; key: string }; readonly port?: number } = {},
 ): Promise<OtlpServer> {
   const requests: OtlpRequest[] = [];
-  const answer = { status: 200 };
+  const answer: OtlpAnswer = { status: 200 };
   const listener: Parameters<typeof createServer>[1] = (incoming, response) => {
     const chunks: Uint8Array[] = [];
     incoming.on("data", (chunk: Uint8Array) => chunks.push(chunk));
@@ -138,7 +143,7 @@ export async function otlpHttpServer(
       const isJson = incoming.headers["content-type"] === "application/json";
       const content = isJson ? JSON.parse(body.toString()) as Content : decode(signal, body);
       if (answer.status === 200) requests.push({ signal, headers: incoming.headers, content });
-      response.writeHead(answer.status).end();
+      response.writeHead(answer.status).end(answer.body);
     });
   };
   const server = tls === undefined ? createServer(listener) : createSecureServer(tls, listener);
@@ -164,7 +169,7 @@ const SERVICES = [
 /** Over gRPC. */
 export async function otlpGrpcServer(): Promise<OtlpServer> {
   const requests: OtlpRequest[] = [];
-  const answer = { status: 200 };
+  const answer: OtlpAnswer = { status: 200 };
   const server = new Server();
   for (const [signal, service] of SERVICES) {
     const same = (bytes: Buffer) => bytes;
@@ -185,7 +190,7 @@ export async function otlpGrpcServer(): Promise<OtlpServer> {
       ) => {
         if (answer.status !== 200) return done({ code: status.UNAVAILABLE, details: "not now" });
         requests.push({ signal, headers: metadata.getMap(), content: decode(signal, request) });
-        done(null, Buffer.alloc(0));
+        done(null, answer.body ?? Buffer.alloc(0));
       },
     });
   }

@@ -10,9 +10,11 @@ import t, { type Test } from "tap";
 import { until } from "../../plugins/sdk/conformance.ts";
 import { testCertificates } from "../../plugins/sdk/conformance/certificates.ts";
 import { RetryableError } from "../../plugins/sdk/index.ts";
-import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
+import { exportResponse, type PartialSuccess } from "../../plugins/sdk/otlp/answer.ts";
+import { OtlpRefusal, type OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import { Secret } from "../../plugins/sdk/secret.ts";
 import { createAgent, detectRuntime, loadConfig } from "../../src/mod.ts";
+import { Delivery } from "../../src/telemetry/delivery.ts";
 import { createLogs } from "../../src/telemetry/logs.ts";
 import { Telemetry, type TelemetryConfig } from "../../src/telemetry/telemetry.ts";
 import { event, recordingLogs, testConfig } from "../agent/plugins.ts";
@@ -133,6 +135,80 @@ t.test("a log server that refuses for good loses its lines and harms nothing", a
   await telemetry.stop(AbortSignal.timeout(5000));
   t.same(itemsOf(server.requests).map((item) => (item as LogRecord).body), [
     { stringValue: "Two" },
+  ]);
+});
+
+for (const [protocol, listen] of PROTOCOLS) {
+  t.test(`what a receiver rejects of each signal over ${protocol} is told, once`, async (t) => {
+    const server = await listen();
+    t.teardown(server.close);
+    const errorMessage = `Too\nold: ${"x".repeat(2000)}`;
+    server.answer.body = protocol === "http/json"
+      ? Buffer.from(JSON.stringify({
+        partialSuccess: {
+          rejectedLogRecords: "1",
+          rejectedDataPoints: "1",
+          rejectedSpans: "1",
+          errorMessage,
+        },
+      }))
+      : exportResponse("protobuf", { rejected: 1, reason: errorMessage });
+    const otlp = target(server.endpoint, { protocol });
+    const { telemetry, logs, lines } = await setUp(t, {
+      logs: { otlp },
+      traces: { otlp, sampleRatio: 1 },
+      metrics: { otlp: { ...otlp, interval: 20 } },
+    });
+    logs.of("x").info("One");
+    telemetry.tracer("x")!.startSpan("one").end();
+    const pushes = () => server.requests.filter(({ signal }) => signal === "Metrics").length;
+    await until(() => pushes() >= 5, "several pushes");
+    await telemetry.stop(AbortSignal.timeout(5000));
+    const told = lines().filter(({ message }) => message.startsWith("Receiver rejects"));
+    t.same(told.map(({ component }) => component).sort(), ["logs", "metrics", "traces"]);
+    t.match(told.map(({ message }) => message).sort(), [
+      /^Receiver rejects some log lines: Too old: x+$/,
+      /^Receiver rejects some metrics: Too old: x+$/,
+      /^Receiver rejects some spans: Too old: x+$/,
+    ]);
+    t.ok(told.every(({ message }) => message.length < 600), "bounded");
+  });
+}
+
+t.test("Delivery tells a rejection again after a hundred requests without any, a warning before", async (t) => {
+  const answers: (PartialSuccess | Error)[] = [];
+  const whole = { rejected: 0, reason: "" };
+  const action = 'Cannot send spans to "there"';
+  const { logs, lines } = recordingLogs();
+  const delivery = new Delivery(
+    {
+      action,
+      send: () => {
+        const answer = answers.shift() ?? whole;
+        return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
+      },
+      close: () => Promise.resolve(),
+    },
+    "spans",
+    logs.of("traces"),
+  );
+  const send = () => delivery.send(new Uint8Array(1), AbortSignal.timeout(5000));
+  const [warned, rejected] = [{ rejected: 0, reason: "Use v2" }, { rejected: 3, reason: "" }];
+  answers.push(warned, warned, rejected, warned, rejected, whole, rejected);
+  for (let i = 0; i < 107; i++) t.equal(await send(), undefined);
+  answers.push(rejected, new OtlpRefusal(`${action}: Malformed`, "Http400"), new Error("Odd"));
+  await send();
+  t.same(await send(), { isPassing: false, afterMs: 0 });
+  t.same(await send(), { isPassing: false, afterMs: 0 });
+  delivery.lose(2);
+  await send();
+  t.match(lines().map(({ message }) => message), [
+    "Receiver of spans says: Use v2",
+    "Receiver rejects some spans: no reason is given",
+    "Receiver rejects some spans: no reason is given",
+    `${action}: Malformed`,
+    "Some spans were never sent",
+    "Spans are sent again",
   ]);
 });
 

@@ -2,7 +2,6 @@
 
 import { z } from "zod";
 import { otlpTargetOptions } from "../../sdk/otlp/sender.ts";
-import { clientTls } from "../../sdk/client-tls.ts";
 
 /** The options of exporter otlp. How long a request may take is the common option `timeout`. */
 export const config = z.strictObject({
@@ -11,7 +10,7 @@ export const config = z.strictObject({
   compression: z.enum(["none", "gzip"]).default("none")
     .describe("gzip sends about a fifth of the bytes, for more CPU time"),
   headers: otlpTargetOptions.headers,
-  tls: clientTls.prefault({}).describe("For https://"),
+  tls: otlpTargetOptions.tls,
 });
 
 /** The options, checked. */

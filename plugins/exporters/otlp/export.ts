@@ -2,35 +2,36 @@
 // records that are at fault stand alone.
 
 import {
-  type AgentIdentity,
   type ComponentContext,
   type ExportBatch,
   type Exporter,
   type StoredRecord,
 } from "../../sdk/index.ts";
 import { ExportProgress } from "../../sdk/export-progress.ts";
+import { openSender, OtlpRefusal, type OtlpSender } from "../../sdk/otlp/sender.ts";
 import type { OtlpConfig } from "./config.ts";
-import type { Codec } from "./encode.ts";
-import { OtlpRefusal, type OtlpSender, type SenderContext } from "./sender.ts";
+import { envelopeOf, logFields } from "./log-record.ts";
+import { type LogFields, ProtobufWriter } from "./protobuf.ts";
+
+/** Writes a request; the same arguments give the same bytes. */
+type Encode = (logs: readonly LogFields[]) => Uint8Array;
 
 /** Sends records to a receiver of OTLP. */
 export class OtlpExporter implements Exporter {
   readonly #config: OtlpConfig;
   readonly #context: ComponentContext;
-  readonly #agent: AgentIdentity;
   readonly #progress = new ExportProgress();
   #sender: OtlpSender | undefined;
-  #codec: Codec | undefined;
+  #encode: Encode | undefined;
   #warned = "";
 
   constructor(config: OtlpConfig, context: ComponentContext) {
     this.#config = config;
     this.#context = context;
-    this.#agent = context.agent;
   }
 
   async start(): Promise<void> {
-    await (await this.#open()).start();
+    await this.#open();
   }
 
   async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
@@ -51,12 +52,10 @@ export class OtlpExporter implements Exporter {
     plannedAt: number,
     signal: AbortSignal,
   ): Promise<void> {
-    const codec = this.#codec ??= await this.#load();
-    const { action } = this.#sending();
+    const encode = this.#encode ??= await this.#load();
     try {
-      const { rejected, reason } = codec.answer(
-        await sender.send(codec.request(records, plannedAt), signal),
-      );
+      const body = encode(records.map((record) => logFields(record, plannedAt)));
+      const { rejected, reason } = await sender.send(body, signal);
       if (rejected === 0) {
         this.#warn(reason);
         for (const record of records) this.#progress.taken(record);
@@ -65,7 +64,8 @@ export class OtlpExporter implements Exporter {
       const which = rejected < records.length
         ? "; which they are is not told, so all of the request are set aside"
         : "";
-      const message = `${action}: ${rejected} of ${records.length} rejected: ${reason}${which}`;
+      const counts = `${rejected} of ${records.length} rejected`;
+      const message = `${sender.action}: ${counts}: ${reason}${which}`;
       for (const record of records) this.#progress.refused(record, "PartialSuccess", message);
     } catch (error) {
       if (!(error instanceof OtlpRefusal)) throw error;
@@ -89,26 +89,24 @@ export class OtlpExporter implements Exporter {
   }
 
   async #open(): Promise<OtlpSender> {
-    if (this.#sender !== undefined) return this.#sender;
-    const context = this.#sending();
-    this.#sender = this.#config.protocol === "grpc"
-      ? new (await import("./grpc.ts")).GrpcSender(this.#config, context)
-      : new (await import("./http.ts")).HttpSender(this.#config, context);
-    return this.#sender;
-  }
-
-  async #load(): Promise<Codec> {
-    const { Codec } = await import("./encode.ts");
-    return new Codec(this.#config.protocol, this.#agent);
-  }
-
-  #sending(): SenderContext {
-    const { clock, runtime } = this.#context;
-    return {
-      action: `Cannot send records to "${this.#config.endpoint}"`,
-      version: this.#agent.version,
+    const { clock, runtime: { gzip } } = this.#context;
+    return this.#sender ??= await openSender({
+      signal: "logs",
+      target: this.#config,
+      what: "records",
+      version: this.#context.agent.version,
       clock,
-      gzip: runtime.gzip,
-    };
+      ...(this.#config.compression === "gzip" ? { gzip } : {}),
+    });
+  }
+
+  async #load(): Promise<Encode> {
+    const envelope = envelopeOf(this.#context.agent);
+    if (this.#config.protocol === "http/json") {
+      const { jsonRequest } = await import("./json.ts");
+      return (logs) => jsonRequest(logs, envelope);
+    }
+    const writer = new ProtobufWriter(envelope);
+    return (logs) => writer.request(logs);
   }
 }

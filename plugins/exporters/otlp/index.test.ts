@@ -26,8 +26,8 @@ import { decodeJson } from "../../sdk/otlp/decode-json.ts";
 import { decodeProtobuf } from "../../sdk/otlp/decode-protobuf.ts";
 import type { LogRecord } from "../../sdk/otlp/log-record.ts";
 import { gunzipSync } from "node:zlib";
-import { readable } from "./encode.ts";
 import otlp from "./index.ts";
+import { readable } from "./json.ts";
 import { envelopeOf, logFields } from "./log-record.ts";
 import { ProtobufWriter } from "./protobuf.ts";
 

@@ -1,10 +1,12 @@
-// google.rpc.Status, as OTLP receivers explain a refusal: its message, and when to come again. What
-// sdk/otlp/answer.ts writes.
+// Reads what answer.ts writes: what an OTLP receiver took and did not take, and google.rpc.Status, by
+// which it explains a refusal and says when to come again.
 
 import { Buffer } from "node:buffer";
-import type { Json } from "../../sdk/index.ts";
-import { isObject } from "../../sdk/mapping-path.ts";
-import { WireReader } from "../../sdk/otlp/wire.ts";
+import type { Json } from "../json.ts";
+import { isObject } from "../mapping-path.ts";
+import type { Encoding, PartialSuccess } from "./answer.ts";
+import type { Signal } from "./sender.ts";
+import { WireReader } from "./wire.ts";
 
 /** What a status says; empty where it says nothing that can be read. */
 export interface RpcStatus {
@@ -17,10 +19,57 @@ export interface RpcStatus {
 const MESSAGE_LENGTH_MAX = 500;
 const NOTHING: RpcStatus = { message: "" };
 const RETRY_INFO = "google.rpc.RetryInfo";
+const ALL_TAKEN: PartialSuccess = { rejected: 0, reason: "" };
+const REJECTED: Readonly<Record<Signal, string>> = {
+  logs: "rejectedLogRecords",
+  metrics: "rejectedDataPoints",
+  traces: "rejectedSpans",
+};
 
 /** Another side's words, fit for a message of ours. */
 export function plainText(text: string): string {
   return text.replace(/[\p{Cc}\s]+/gu, " ").trim().slice(0, MESSAGE_LENGTH_MAX);
+}
+
+/**
+ * Reads the answer to a request that was taken, whose reason is on one line and bounded; one that
+ * cannot be read says that all was taken. `rejected` may be 0 where there is a reason: a warning.
+ */
+export function readPartialSuccess(
+  encoding: Encoding,
+  signal: Signal,
+  bytes: Uint8Array,
+): PartialSuccess {
+  if (bytes.length === 0) return ALL_TAKEN;
+  try {
+    const said = encoding === "json" ? partialJson(signal, bytes) : partialProtobuf(bytes);
+    const rejected = said.rejected > 0 ? said.rejected : 0;
+    return { rejected, reason: plainText(said.reason) };
+  } catch {
+    return ALL_TAKEN;
+  }
+}
+
+function partialJson(signal: Signal, bytes: Uint8Array): PartialSuccess {
+  const answer: Json = JSON.parse(Buffer.from(bytes).toString("utf8"));
+  const said = isObject(answer) ? answer.partialSuccess : undefined;
+  if (!isObject(said)) return ALL_TAKEN;
+  // JSON writes 64 bits as text.
+  return { rejected: Number(said[REJECTED[signal]] ?? 0), reason: String(said.errorMessage ?? "") };
+}
+
+/** The fields have the same numbers for each signal. */
+function partialProtobuf(bytes: Uint8Array): PartialSuccess {
+  let { rejected, reason } = ALL_TAKEN;
+  eachField(bytes, (field, partial) => {
+    if (field !== 1 || typeof partial === "number") return;
+    eachField(partial, (part, value) => {
+      if (typeof value !== "number") {
+        if (part === 2) reason = Buffer.from(value).toString("utf8");
+      } else if (part === 1) rejected = value;
+    });
+  });
+  return { rejected, reason };
 }
 
 /** Reads a status in Protocol Buffers; never throws. */
