@@ -26,21 +26,23 @@ const COMMANDS: Readonly<Record<RuntimeName, readonly string[]>> = {
 };
 
 // A file that says nothing for this long hangs; the longest takes about a minute.
-const FILE_TIMEOUT_MS = process.env.CAIRN_SOAK ? 3_600_000 : 300_000;
+const FILE_TIMEOUT_MS = 300_000;
+const SOAK_TIMEOUT_MS = 3_600_000;
 
 function run(command: readonly string[], env: Record<string, string>): Promise<[number, string]> {
+  const timeoutMs = env.CAIRN_SOAK ? SOAK_TIMEOUT_MS : FILE_TIMEOUT_MS;
   return new Promise((resolve) => {
     const child = spawn(command[0]!, command.slice(1), {
-      env: { TAP_TIMEOUT: "300", ...process.env, ...env },
+      env: { TAP_TIMEOUT: String(timeoutMs / 1000), ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const chunks: Uint8Array[] = [];
     child.stdout.on("data", (chunk) => chunks.push(chunk));
     child.stderr.on("data", (chunk) => chunks.push(chunk));
     const timer = setTimeout(() => {
-      chunks.push(new TextEncoder().encode(`\nno end after ${FILE_TIMEOUT_MS / 1000} s: killed\n`));
+      chunks.push(new TextEncoder().encode(`\nno end after ${timeoutMs / 1000} s: killed\n`));
       child.kill("SIGKILL");
-    }, FILE_TIMEOUT_MS);
+    }, timeoutMs);
     child.on("error", (error) => chunks.push(new TextEncoder().encode(String(error))));
     child.on("close", (code) => {
       clearTimeout(timer);
@@ -182,7 +184,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const runtimes = (["node", "deno"] as const).filter((name) =>
     options.has(`--${name}`) || !(options.has("--node") || options.has("--deno"))
   );
-  const env: Record<string, string> = options.has("--soak") ? { CAIRN_SOAK: "1" } : {};
+  const isSoak = options.has("--soak") || process.env.CAIRN_SOAK !== undefined;
+  const env: Record<string, string> = isSoak ? { CAIRN_SOAK: "1" } : {};
   const jobs = makeJobs(runtimes, files);
   const results: Result[] = [];
   const worker = async () => {
