@@ -2,12 +2,8 @@
 // anything. What belongs to a component its factory asks; the rest stands in examine-host.ts and
 // examine-queue.ts.
 
-import {
-  checkCertificates,
-  checkListening,
-  checkResolves,
-} from "../../plugins/sdk/check-listen.ts";
-import { checkReadable } from "../../plugins/sdk/check-path.ts";
+import { addressOf, checkClientTls } from "../../plugins/sdk/check-client.ts";
+import { checkListening, checkResolves } from "../../plugins/sdk/check-listen.ts";
 import type { CheckContext, Finding } from "../../plugins/sdk/index.ts";
 import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
@@ -82,19 +78,11 @@ async function examineTarget(
   at: string,
   { clock }: CheckContext,
 ): Promise<readonly Finding[]> {
-  const { ca_file, cert_file, key_file } = tls;
   const findings = await Promise.all([
-    checkResolves(hostOf(endpoint), `${at}.endpoint`),
-    ca_file === undefined ? [] : checkCertificates(ca_file, `${at}.tls.ca_file`, clock()),
-    cert_file === undefined ? [] : checkCertificates(cert_file, `${at}.tls.cert_file`, clock()),
-    key_file === undefined ? [] : checkReadable(key_file, `${at}.tls.key_file`),
+    checkResolves(addressOf(endpoint).host, `${at}.endpoint`),
+    checkClientTls(tls, `${at}.tls`, clock()),
   ]);
   return findings.flat();
-}
-
-/** Without the brackets of an IPv6 address. */
-function hostOf(url: string): string {
-  return new URL(url).hostname.replace(/^\[|\]$/g, "");
 }
 
 function below(path: string, option: string): string {

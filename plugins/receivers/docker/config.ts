@@ -1,9 +1,8 @@
 // The options of receiver `docker`.
 
 import { z } from "zod";
+import { clientTls } from "../../sdk/client-tls.ts";
 import { duration, size } from "../../sdk/index.ts";
-
-const path = z.string().min(1);
 
 /** Where an engine listens. */
 export interface EngineEndpoint {
@@ -37,11 +36,7 @@ export const config = z.strictObject({
       error: "Expected unix:///var/run/docker.sock, tcp://host:2375 or https://host:2376",
     })
     .describe("Where the engine listens: unix:///path, tcp://host:port, http://… or https://…"),
-  tls: z.strictObject({
-    ca_file: path.optional().describe("Certificates that the engine's own may be signed by"),
-    cert_file: path.optional().describe("The agent's certificate"),
-    key_file: path.optional().describe("Its key"),
-  }).default({}).describe("For https://"),
+  tls: clientTls.prefault({}).describe("For https://"),
   start_at: z.enum(["end", "beginning"]).optional().describe(
     "Where to begin at the first start: with what happens from now on, or with what the engine " +
       "still knows; under --once the beginning when not set",

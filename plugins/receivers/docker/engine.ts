@@ -1,6 +1,6 @@
 // The engine's side: a connection to its API that streams events, and what its failures mean.
 
-import { readFile } from "node:fs/promises";
+import { loadClientTls } from "../../sdk/client-tls.ts";
 import type { DockerReceiverConfig, EngineEndpoint } from "./config.ts";
 
 const CONNECT_MS = 10_000;
@@ -35,7 +35,7 @@ export async function openEvents(
     // An engine may be quiet for days.
     bodyTimeout: 0,
     connect: {
-      ...(origin.startsWith("https:") ? await loadTls(tls) : {}),
+      ...(origin.startsWith("https:") ? await loadClientTls(tls) : {}),
       ...(socketPath === undefined ? {} : { socketPath }),
       timeout: CONNECT_MS,
       keepAlive: true,
@@ -67,22 +67,6 @@ function pathOf({ since, until }: Range): string {
 
 function seconds(ms: number): string {
   return (ms / 1000).toFixed(3);
-}
-
-/** The certificates as undici takes them, read anew: they may have been renewed. */
-async function loadTls({ ca_file, cert_file, key_file }: DockerReceiverConfig["tls"]) {
-  const load = async (option: string, path: string | undefined) => {
-    try {
-      return path === undefined ? undefined : await readFile(path);
-    } catch (error) {
-      // Without its cause: to the operator this is no trouble with the engine.
-      throw new Error(`tls.${option}: ${error instanceof Error ? error.message : String(error)}`);
-    }
-  };
-  const ca = await load("ca_file", ca_file);
-  const cert = await load("cert_file", cert_file);
-  const key = await load("key_file", key_file);
-  return { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
 }
 
 /** The first line of an answer that is no stream. */
