@@ -236,6 +236,7 @@ async function connectionOf({ region, profile, clock, version }: VerifyOptions) 
   const credentials = new CredentialSource({
     region: known,
     sessionName: "cairn-verify",
+    version,
     clock,
     profile,
   });

@@ -4,6 +4,8 @@
 
 import { RetryableError } from "../errors.ts";
 import type { Secret } from "../secret.ts";
+import { unlessAborted } from "../wait.ts";
+import { CredentialHttp } from "./credential-http.ts";
 
 /** What a request is signed with. */
 export interface Credentials {
@@ -25,7 +27,11 @@ export interface CredentialOptions {
   readonly region: string;
   /** Seen in the other account's own CloudTrail. */
   readonly sessionName: string;
+  /** Of the agent, for the user agent. */
+  readonly version?: string | undefined;
   readonly clock: () => number;
+  /** How long one reading may take; a minute by default. */
+  readonly readMs?: number | undefined;
 }
 
 /** Reads credentials once, anew; the default asks AWS's libraries. */
@@ -33,12 +39,18 @@ export type ReadCredentials = (options: CredentialOptions) => Promise<Credential
 
 // As AWS's SDKs do it: a request that takes long is still valid when it arrives.
 const RENEW_MS = 5 * 60_000;
+// Nobody is asked more often, also where what is read is about to expire, or seems to be to a clock
+// that is wrong.
+const HOLD_MS = 60_000;
+// AWS's libraries wait without end for who takes a connection and says nothing.
+const READ_MS = 60_000;
 
 /** Credentials that are kept while they hold. */
 export class CredentialSource {
   readonly #options: CredentialOptions;
   readonly #read: ReadCredentials;
   #known: Credentials | undefined;
+  #heldUntil = -Infinity;
   #reading: Promise<Credentials> | undefined;
 
   constructor(options: CredentialOptions, read: ReadCredentials = readCredentials) {
@@ -50,13 +62,17 @@ export class CredentialSource {
   async get(): Promise<Credentials> {
     const known = this.#known;
     const leftMs = this.#leftMs(known);
-    if (known !== undefined && leftMs > RENEW_MS) return known;
-    this.#reading ??= this.#read(this.#options).finally(() => this.#reading = undefined);
+    const isHeld = leftMs > RENEW_MS || this.#options.clock() < this.#heldUntil;
+    if (known !== undefined && isHeld) return known;
+    this.#reading ??= this.#readInTime().finally(() => this.#reading = undefined);
     try {
-      return this.#known = await this.#reading;
+      this.#known = await this.#reading;
+      this.#hold(HOLD_MS);
+      return this.#known;
     } catch (error) {
-      if (known !== undefined && leftMs > 0) return known;
-      throw missing(this.#options, error);
+      if (known === undefined || leftMs <= 0) throw missing(this.#options, error);
+      this.#hold(Math.min(HOLD_MS, leftMs));
+      return known;
     }
   }
 
@@ -65,14 +81,42 @@ export class CredentialSource {
     if (this.#known === refused) this.#known = undefined;
   }
 
+  async #readInTime(): Promise<Credentials> {
+    const { readMs = READ_MS } = this.#options;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new Error(`No answer in ${readMs} ms`)), readMs);
+    try {
+      return await unlessAborted(this.#read(this.#options), late.signal);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #hold(ms: number): void {
+    this.#heldUntil = this.#options.clock() + ms;
+  }
+
   #leftMs(known: Credentials | undefined): number {
     return (known?.expiration?.getTime() ?? Infinity) - this.#options.clock();
   }
 }
 
 async function readCredentials(options: CredentialOptions): Promise<Credentials> {
+  const { version } = options;
+  const http = new CredentialHttp(version === undefined ? "cairn" : `cairn/${version}`);
+  try {
+    return await credentialsOver(http, options);
+  } finally {
+    await http.close();
+  }
+}
+
+async function credentialsOver(
+  requestHandler: CredentialHttp,
+  options: CredentialOptions,
+): Promise<Credentials> {
   const { roleArn, externalId, sessionName, region } = options;
-  const own = async () => await ownCredentials(options);
+  const own = async () => await ownCredentials(requestHandler, options);
   if (roleArn === undefined) return await own();
   const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
   const assume = fromTemporaryCredentials({
@@ -82,12 +126,15 @@ async function readCredentials(options: CredentialOptions): Promise<Credentials>
       RoleSessionName: sessionName,
       ...(externalId === undefined ? {} : { ExternalId: externalId }),
     },
-    clientConfig: { region },
+    clientConfig: { region, requestHandler },
   });
   return await assume();
 }
 
-async function ownCredentials(options: CredentialOptions): Promise<Credentials> {
+async function ownCredentials(
+  requestHandler: CredentialHttp,
+  options: CredentialOptions,
+): Promise<Credentials> {
   const { accessKeyId, secretAccessKey, sessionToken, profile } = options;
   if (accessKeyId !== undefined && secretAccessKey !== undefined) {
     const keys = { accessKeyId, secretAccessKey: secretAccessKey.reveal() };
@@ -98,6 +145,7 @@ async function ownCredentials(options: CredentialOptions): Promise<Credentials> 
   // A chain of its own for each reading: it would remember what it found, also when that is old.
   return await fromNodeProviderChain({
     ignoreCache: true,
+    clientConfig: { requestHandler },
     ...(profile === undefined ? {} : { profile }),
   })();
 }

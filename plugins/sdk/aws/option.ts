@@ -62,6 +62,7 @@ export function awsConnection(options: AwsOptions, context: ConnectionContext): 
   const credentials = new CredentialSource({
     region,
     sessionName: `cairn-${host}`,
+    version: agent.version,
     clock,
     accessKeyId: options.access_key_id,
     secretAccessKey: options.secret_access_key,
