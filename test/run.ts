@@ -71,16 +71,24 @@ function count(output: string): Pick<Result, "passed" | "failed" | "skipped"> {
   return { passed, failed, skipped };
 }
 
-const LONG = ["test/e2e/kill", "test/crash/", "test/e2e/", "test/queue/", "test/"];
+// The longest first; each of them has a process of its own.
+const LONG = [
+  /^test\/e2e\/kill\.test/,
+  /^test\/(?:e2e\/(?:kill-uploads|plugin|reload|samples)|crash\/|cli\/queue)/,
+  /^test\/(?:e2e|cli|fuzz)\/|^test\/tidy|^test\/queue\/(?:damage|repair)/,
+  /^plugins\/(?:exporters\/trail|receivers\/(?:cloudtrail|otlp))\//,
+];
+
+// The others share a process: loading tap takes longer than most of them.
+const TOGETHER = 8;
+
+// These look at the sources, which are the same on every runtime: the last one, Deno, does it faster.
+const SOURCES = /^test\/tidy\.test/;
 
 function rank(file: string): number {
-  const at = LONG.findIndex((start) => file.startsWith(start));
+  const at = LONG.findIndex((pattern) => pattern.test(file));
   return at < 0 ? LONG.length : at;
 }
-
-// What these folders hold is small for the most part: loading tap takes longer than the tests.
-const SMALL = /^plugins\/(?:formats|processors|sdk)\//;
-const TOGETHER = 8;
 
 /** Test files that run in one process. */
 interface Job {
@@ -90,11 +98,15 @@ interface Job {
 
 /** The long files first, so that none of them is left alone at the end. */
 function makeJobs(runtimes: readonly RuntimeName[], files: readonly string[]): Job[] {
-  const small = files.filter((file) => SMALL.test(file));
-  const groups = files.filter((file) => !SMALL.test(file)).map((file) => [file]);
-  for (let at = 0; at < small.length; at += TOGETHER) groups.push(small.slice(at, at + TOGETHER));
-  return groups.sort((a, b) => rank(a[0]!) - rank(b[0]!))
-    .flatMap((files) => runtimes.map((runtime) => ({ runtime, files })));
+  const groups = files.filter((file) => rank(file) < LONG.length)
+    .sort((a, b) => rank(a) - rank(b)).map((file) => [file]);
+  const small = files.filter((file) => rank(file) === LONG.length);
+  const size = Math.ceil(small.length / Math.ceil(small.length / TOGETHER));
+  for (let at = 0; at < small.length; at += size) groups.push(small.slice(at, at + size));
+  return groups.flatMap((files) =>
+    runtimes.slice(SOURCES.test(files[0]!) ? -1 : 0)
+      .map((runtime) => ({ runtime, files }))
+  );
 }
 
 async function test({ runtime, files }: Job, env: Record<string, string>): Promise<Result[]> {

@@ -9,6 +9,10 @@ process.argv.push(label);
 // Only now: tap takes the names of its folders from the arguments.
 const { default: t } = await import("tap");
 
+// What a file has torn down at its end is done then; tap would also end the process there.
+let teardowns: (() => unknown)[] = [];
+t.teardown = (teardown) => void teardowns.push(teardown);
+
 for (const file of files) {
   t.comment(`file ${file}`);
   try {
@@ -16,6 +20,9 @@ for (const file of files) {
   } catch (error) {
     t.fail(`Cannot load ${file}`, { error: String(error) });
   }
-  // Resolves when all tests before it have ended.
-  await t.test(`end of ${file}`, async () => {});
+  // Begins when all tests before it have ended.
+  await t.test(`end of ${file}`, async () => {
+    for (const teardown of teardowns.reverse()) await teardown();
+    teardowns = [];
+  });
 }
