@@ -53,6 +53,7 @@ export const builtIn: Readonly<Record<ComponentKind, Readonly<Record<string, Loa
   },
   extension: {
     api: () => import("./extensions/api/index.ts"),
+    console: () => import("./extensions/console/index.ts"),
     health: () => import("./extensions/health/index.ts"),
   },
 };

@@ -12,8 +12,8 @@ export interface AnswerWriting {
 }
 
 /**
- * Resolves when all is handed to the runtime. Rejects where the pieces of a body fail; the client then
- * sees that the body is not whole.
+ * Resolves when all is handed to the runtime. Rejects where the pieces of a body fail; the client
+ * then sees that the body is not whole.
  */
 export async function writeAnswer(
   response: ServerResponse,
