@@ -1,4 +1,4 @@
-// `cairn` as a process: commands, exit codes, signals, and what it says.
+// `cairn`: commands, exit codes, signals, and what it says; as a process where that matters.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { parseArguments } from "../../src/cli/command.ts";
 import { userDataDir } from "../../src/cli/configuration.ts";
 import { startCairn } from "../e2e/cairn.ts";
 import { readTrail } from "../e2e/trail.ts";
+import { callCairn } from "./call.ts";
 
 const RECORD = {
   eventVersion: "1.11",
@@ -39,6 +40,8 @@ ${more}`,
 }
 
 const run = (...args: string[]) => startCairn(args).exit;
+
+const call = (...args: string[]) => callCairn(args);
 
 t.test("parseArguments() reads options and tells what it does not know", async (t) => {
   const options = {
@@ -99,8 +102,11 @@ t.test("cairn run --once with fifteen receivers warns of no leak", async (t) => 
 
 t.test("cairn validate says ok, or every problem and 3", async (t) => {
   const { config } = setUp(t);
-  t.match(await run("validate", "--config", config), { code: 0, stdout: /Configuration is valid/ });
-  const bad = await run(
+  t.match(await call("validate", "--config", config), {
+    code: 0,
+    stdout: /Configuration is valid/,
+  });
+  const bad = await call(
     "validate",
     "--config",
     config,
@@ -112,7 +118,7 @@ t.test("cairn validate says ok, or every problem and 3", async (t) => {
   t.equal(bad.code, 3);
   t.match(bad.stderr, /did you mean "name"\?/);
   t.match(bad.stderr, /Expected one of "block", "drop_oldest"/);
-  const none = await run("run", "--config", "/no/such.yaml");
+  const none = await call("run", "--config", "/no/such.yaml");
   t.match(none, { code: 3, stderr: /such\.yaml: Cannot read configuration: no such file/ });
 });
 
@@ -128,11 +134,11 @@ t.test("cairn run --once delivers all and ends with 0; again, it adds nothing", 
 t.test("cairn status asks the running agent, which a signal stops in order", async (t) => {
   const { config, folder } = setUp(t);
   const dataDir = join(folder, "data");
-  t.match(await run("status", "--data-dir", dataDir), { code: 5, stderr: /No agent is running/ });
+  t.match(await call("status", "--data-dir", dataDir), { code: 5, stderr: /No agent is running/ });
   const agent = startCairn(["run", "--config", config]);
   await agent.said(/"Running"/);
   const [people, machines, second] = await Promise.all([
-    run("status", "--config", config),
+    call("status", "--config", config),
     run("status", "--json", "--data-dir", dataDir),
     run("run", "--config", config),
   ]);
@@ -145,7 +151,7 @@ t.test("cairn status asks the running agent, which a signal stops in order", asy
 
 t.test("a data_dir that cannot be used ends with 4 and one line", async (t) => {
   const { config, folder } = setUp(t);
-  const { code, stderr } = await run(
+  const { code, stderr } = await call(
     "run",
     "--config",
     config,

@@ -8,8 +8,11 @@ import { join } from "node:path";
 import process from "node:process";
 import t, { type Test } from "tap";
 import { commandOf, runtimeName, startCairn } from "../e2e/cairn.ts";
+import { callCairn } from "./call.ts";
 
 const run = (...args: string[]) => startCairn(args).exit;
+
+const call = (...args: string[]) => callCairn(args);
 
 /** A shell runs what `line` makes of the command. */
 function shell(
@@ -79,7 +82,7 @@ pipelines: {}
 t.test("cairn validate prints a hundred problems, and how many more there are", async (t) => {
   const keys = Array.from({ length: 500 }, (_, index) => `key${index}: 1\n`).join("");
   const folder = t.testdir({ "many.yaml": keys });
-  const { code, stderr } = await run("validate", "--config", join(folder, "many.yaml"));
+  const { code, stderr } = await call("validate", "--config", join(folder, "many.yaml"));
   t.equal(code, 3);
   t.match(stderr, /error: 401 problems more, not shown\n$/);
   t.equal(stderr.trimEnd().split("\n").length, 101);
@@ -87,9 +90,9 @@ t.test("cairn validate prints a hundred problems, and how many more there are", 
 
 t.test("a configuration that is no text, and one without an end, are refused at once", async (t) => {
   const folder = t.testdir({ "latin.yaml": Buffer.from("agent: { host: \xe4 }\n", "latin1") });
-  const latin = await run("validate", "--config", join(folder, "latin.yaml"));
+  const latin = await call("validate", "--config", join(folder, "latin.yaml"));
   t.match(latin, { code: 3, stderr: /latin\.yaml: Cannot read configuration: not UTF-8 text/ });
-  const endless = await run("validate", "--config", "/dev/zero");
+  const endless = await call("validate", "--config", "/dev/zero");
   t.match(endless, { code: 3, stderr: /Cannot read configuration: larger than 1048576 bytes/ });
 });
 
@@ -107,7 +110,7 @@ t.test("whatever a command prints, a reader that leaves at once ends it quietly"
   const folder = t.testdir({ "in.jsonl": "", "cairn.yaml": "" });
   const config = join(folder, "cairn.yaml");
   writeFileSync(config, CONFIG(folder));
-  await run("run", "--once", "--config", config);
+  await call("run", "--once", "--config", config);
   const commands = [
     "--help",
     "components",
@@ -142,7 +145,7 @@ t.test("an agent whose log cannot be written goes on", { skip: noFullDevice }, a
   const config = join(folder, "cairn.yaml");
   writeFileSync(config, CONFIG(folder));
   const end = shell(t, (cairn) => `exec ${cairn} run --config '${config}' 2>/dev/full`);
-  const ask = () => run("status", "--json", "--config", config);
+  const ask = () => call("status", "--json", "--config", config);
   let pid = 0;
   for (let rejected = 0; rejected < 2;) {
     const { code, stdout } = await ask();
@@ -187,7 +190,7 @@ for (
     if (name === "full") writeFileSync(join(disk, "filler"), Buffer.alloc(61_440));
     const config = join(folder, "cairn.yaml");
     writeFileSync(config, CONFIG(folder).replace(`${folder}/data`, `${disk}/data`));
-    const { code, stderr } = await run("run", "--once", "--config", config);
+    const { code, stderr } = await call("run", "--once", "--config", config);
     t.equal(code, 4, stderr);
     t.match(stderr, pattern);
   });

@@ -18,9 +18,9 @@ import t, { type Test } from "tap";
 import { dataDirAt } from "../../src/agent/data-dir.ts";
 import { listStores, viewLetters, viewStore } from "../../src/agent/stores.ts";
 import { escapeBytes, escapeText } from "../../src/cli/printable.ts";
-import { runProgram } from "../../src/cli/program.ts";
-import { commandOf, type Exit, type RunningCairn, runtimeName, startCairn } from "../e2e/cairn.ts";
+import { commandOf, type RunningCairn, runtimeName, startCairn } from "../e2e/cairn.ts";
 import { readTrail } from "../e2e/trail.ts";
+import { callCairn, type Said } from "./call.ts";
 
 // As long as it takes: the runner ends a file that hangs.
 t.setTimeout(0);
@@ -43,32 +43,6 @@ const ids = (from: number, to: number) =>
 
 const lines = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => `${JSON.stringify(record(from + i))}\n`).join("");
-
-type Said = Pick<Exit, "code" | "stdout" | "stderr">;
-
-/** Runs a command in this process: the same code, without the second it takes to start one. */
-async function runHere(argv: readonly string[]): Promise<Said> {
-  const out: Uint8Array[] = [];
-  const error: Uint8Array[] = [];
-  const output = (chunks: Uint8Array[]) => ({
-    write: (text: string | Uint8Array) => void chunks.push(Buffer.from(text)),
-    taken: () => Promise.resolve(true),
-    isTerminal: false,
-    isColoured: false,
-  });
-  const code = await runProgram(argv, {
-    out: output(out),
-    error: output(error),
-    env: {},
-    ask: () => Promise.resolve(undefined),
-    onSignal: () => () => {},
-    exit: () => {
-      throw new Error("A command ended the process");
-    },
-  });
-  const text = (chunks: Uint8Array[]) => Buffer.concat(chunks).toString();
-  return { code, stdout: text(out), stderr: text(error) };
-}
 
 interface Setup {
   readonly folder: string;
@@ -110,7 +84,7 @@ service:
     folder,
     config,
     dataDir,
-    run: (...args) => runHere([...args, "--data-dir", dataDir]),
+    run: (...args) => callCairn([...args, "--data-dir", dataDir]),
     async start() {
       const agent = startCairn(["run", "--config", config]);
       await agent.said(/"Running"/);
@@ -125,7 +99,7 @@ service:
   };
 }
 
-const once = (setup: Setup) => runHere(["run", "--once", "--config", setup.config]);
+const once = (setup: Setup) => callCairn(["run", "--once", "--config", setup.config]);
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -309,7 +283,7 @@ t.test("dead-letters replay without an agent takes the lock, and the records wai
     if (code !== 0) t.match({ code, stderr }, { code: /^[46]$/, stderr: /locked by|no longer/ });
   }
   t.ok(both.some(({ code }) => code === 0));
-  t.match(await runHere([...replay, "9"]), { code: 6 });
+  t.match(await callCairn([...replay, "9"]), { code: 6 });
   t.equal(await kept(setup), 1);
   t.same(setup.delivered(), []);
   await once(setup);

@@ -9,9 +9,8 @@ import { gunzipSync } from "node:zlib";
 import { join } from "node:path";
 import t, { type Test } from "tap";
 import { stringify } from "yaml";
-import type { Output, Shell } from "../../src/cli/command.ts";
+import type { Shell } from "../../src/cli/command.ts";
 import { until } from "../../plugins/sdk/conformance.ts";
-import { runProgram } from "../../src/cli/program.ts";
 import { createRegistry, loadAll } from "../../src/agent/registry.ts";
 import { componentSchema } from "../../src/config/document-schema.ts";
 import { agentOptions, serviceOptions } from "../../src/config/document.ts";
@@ -19,6 +18,7 @@ import { type JsonSchema, toJsonSchema } from "../../src/config/json-schema.ts";
 import { isSecretKey } from "../../src/config/redact.ts";
 import { startCairn } from "../e2e/cairn.ts";
 import { otlpHttpServer } from "../telemetry/otlp-server.ts";
+import { callCairn } from "./call.ts";
 
 const MARK = "MARKED";
 
@@ -164,24 +164,8 @@ t.test("P12: no mistake around a secret brings it into what the commands print",
 
 /** A command within this process: what it prints, on either stream. */
 async function call(argv: readonly string[], env: Shell["env"]) {
-  let text = "";
-  const output: Output = {
-    write: (more) => void (text += more),
-    taken: () => Promise.resolve(true),
-    isTerminal: false,
-    isColoured: false,
-  };
-  const code = await runProgram(argv, {
-    out: output,
-    error: output,
-    env,
-    ask: () => Promise.resolve(undefined),
-    onSignal: () => () => {},
-    exit: (code) => {
-      throw new Error(`Ended with ${code}`);
-    },
-  });
-  return { code, text };
+  const { code, stdout, stderr } = await callCairn(argv, env);
+  return { code, text: stdout + stderr };
 }
 
 /** Posts a body; resolves with the status. */

@@ -15,36 +15,14 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import t, { type Test } from "tap";
-import { runProgram } from "../../src/cli/program.ts";
-import { type Exit, startCairn } from "../e2e/cairn.ts";
+import { startCairn } from "../e2e/cairn.ts";
+import { callCairn } from "./call.ts";
 
 // As long as it takes: the runner ends a file that hangs.
 t.setTimeout(0);
 
-type Said = Pick<Exit, "code" | "stdout" | "stderr">;
-
-/** Runs the command in this process: the same code, without the second it takes to start one. */
-async function verify(...argv: readonly string[]): Promise<Said> {
-  const out: Uint8Array[] = [];
-  const error: Uint8Array[] = [];
-  const output = (chunks: Uint8Array[]) => ({
-    write: (text: string | Uint8Array) => void chunks.push(Buffer.from(text)),
-    taken: () => Promise.resolve(true),
-    isTerminal: false,
-    isColoured: false,
-  });
-  const code = await runProgram(["verify", ...argv], {
-    out: output(out),
-    error: output(error),
-    env: { XDG_STATE_HOME: "/nonexistent" },
-    ask: () => Promise.resolve(undefined),
-    onSignal: () => () => {},
-    exit: () => {
-      throw new Error("Cannot exit: in a test");
-    },
-  });
-  return { code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(error).toString() };
-}
+const verify = (...argv: readonly string[]) =>
+  callCairn(["verify", ...argv], { XDG_STATE_HOME: "/nonexistent" });
 
 function record(n: number): string {
   return JSON.stringify({
