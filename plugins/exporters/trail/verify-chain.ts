@@ -8,7 +8,7 @@ import { SIGNATURE_METADATA } from "../../sdk/cloudtrail/digest.ts";
 import { type DigestFileKey, parseDigestKey } from "../../sdk/cloudtrail/digest-key.ts";
 import type { FindKey } from "../../sdk/cloudtrail/public-keys.ts";
 import { RejectedInput, type VerifyProblem } from "../../sdk/index.ts";
-import { hashText, readText } from "./verify-file.ts";
+import { checkPlausible, hashText, readText } from "./verify-file.ts";
 import type { VerifyPlace } from "./verify-place.ts";
 
 /** The digest of a chain that was looked at last. */
@@ -19,6 +19,8 @@ export interface SeenDigest {
   readonly hash: string | undefined;
   readonly signature: string | undefined;
   readonly endTime: number;
+  /** How long its time was; 0 where that cannot be read. */
+  readonly spanMs: number;
 }
 
 /** A log file as a digest or an agent lists it. */
@@ -87,6 +89,7 @@ export class ChainWalk {
       hash: undefined,
       signature: undefined,
       endTime: at.endTime,
+      spanMs: 0,
     };
     if (read === undefined) return this.#wrong("missing", key, "is not found");
     const chain = chainOf(at);
@@ -96,7 +99,9 @@ export class ChainWalk {
       const digest = this.#parse(key, read.text);
       if (digest !== undefined) {
         const hash = digestHash(read.text);
-        seen = { ...seen, hash, signature, endTime: Date.parse(digest.digestEndTime) };
+        const endTime = Date.parse(digest.digestEndTime);
+        const spanMs = endTime - Date.parse(digest.digestStartTime);
+        seen = { ...seen, hash, signature, endTime, spanMs };
         const isHere = await this.#checkDigest(key, digest, read.text, read.metadata);
         // What was put elsewhere says nothing about what belongs here.
         if (!isHere) return;
@@ -145,6 +150,7 @@ export class ChainWalk {
 
   #parse(key: string, text: Uint8Array): Digest | undefined {
     try {
+      checkPlausible(text);
       return parseDigest(text);
     } catch (error) {
       if (!(error instanceof RejectedInput)) throw error;
@@ -231,10 +237,10 @@ export class ChainWalk {
     const place = parseDigestKey(key);
     const read = await readText(this.#options.place, key, this.#options.signal);
     if (read === undefined || place === undefined) return undefined;
-    const { endTime } = place;
-    if ("problem" in read) return { key, place, hash: undefined, signature: undefined, endTime };
+    const seen = { key, place, endTime: place.endTime, spanMs: 0 };
+    if ("problem" in read) return { ...seen, hash: undefined, signature: undefined };
     const signature = read.metadata[SIGNATURE_METADATA];
-    return { key, place, hash: digestHash(read.text), signature, endTime };
+    return { ...seen, hash: digestHash(read.text), signature };
   }
 
   async #checkFiles(key: string, { logFiles }: Digest): Promise<void> {
@@ -275,5 +281,7 @@ function notBefore(key: string, previous: string): string {
 
 /** A time for people, to the second. */
 export function timeOf(ms: number): string {
+  // Out of a digest that says no time.
+  if (!(Math.abs(ms) <= 8.64e15)) return "an unknown time";
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

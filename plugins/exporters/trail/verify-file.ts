@@ -1,9 +1,11 @@
 // The text of an object inside its gzip: read whole where it is a digest, hashed where it is a log
-// file. What is wrong with it is a problem; what is wrong with the place is thrown.
+// file. Whoever wrote it may mean harm: nothing of it fills memory. What is wrong with it is a problem; what is wrong with the place is thrown.
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { readWithin } from "../../sdk/aws/request.ts";
 import { gunzipBlocks, GunzipError } from "../../sdk/gunzip.ts";
+import { RejectedInput } from "../../sdk/index.ts";
 import type { VerifyPlace } from "./verify-place.ts";
 
 // A hundred thousand log files take 42 MB in a digest.
@@ -30,6 +32,45 @@ export async function readText(
   } catch (error) {
     return problemOf(error);
   }
+}
+
+// An entry of a digest takes some hundred bytes; less is none, and a million of those fill memory.
+const ENTRY_BYTES_MIN = 64;
+const BRACES_FREE = 1000;
+const ENTRY_TEXTS = ["s3Bucket", "s3Object", "hashValue", "hashAlgorithm"] as const;
+
+/**
+ * Throws RejectedInput for a text that is made to fill memory when it is read as a digest: with
+ * objects by the million, or with entries that are none, each of which would be told.
+ */
+export function checkPlausible(text: Uint8Array): void {
+  let braces = 0;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text[i];
+    if (byte === 0x7b || byte === 0x5b) braces++;
+  }
+  if (braces * ENTRY_BYTES_MIN > text.length + BRACES_FREE * ENTRY_BYTES_MIN) {
+    throw new RejectedInput("Digest has too many objects for its length");
+  }
+  let files: unknown;
+  try {
+    files = JSON.parse(Buffer.from(text.buffer, text.byteOffset, text.length).toString())?.logFiles;
+  } catch {
+    return;
+  }
+  const at = Array.isArray(files) ? files.findIndex((file) => !isEntry(file)) : -1;
+  if (at >= 0) throw new RejectedInput(`Digest is not valid: logFiles.${at}`);
+}
+
+function isEntry(file: unknown): boolean {
+  const entry = (file ?? {}) as Readonly<Record<string, unknown>>;
+  const isTime = (value: unknown) => value === undefined || value === null || isText(value);
+  return ENTRY_TEXTS.every((name) => isText(entry[name])) && isTime(entry.newestEventTime) &&
+    isTime(entry.oldestEventTime);
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string";
 }
 
 /** Hashes a log file's text, in hex; undefined where there is no object. */

@@ -1,12 +1,13 @@
 // A place whose digests are verified: a folder or a bucket, as keys and bytes. Read only.
 
-import { createReadStream } from "node:fs";
+import { createReadStream, type Stats } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { failureOf } from "../../sdk/aws/aws-error.ts";
 import type { S3 } from "../../sdk/aws/s3.ts";
 import type { Json } from "../../sdk/json.ts";
 import { isObject } from "../../sdk/mapping-path.ts";
+import { diskError } from "../../sdk/disk-error.ts";
 import { metadataKey } from "./store.ts";
 
 /** An object as it is listed. */
@@ -43,20 +44,24 @@ export function folderPlace(directory: string, bucket?: string): VerifyPlace {
   return {
     bucket: bucket ?? basename(root),
     prefix: "",
-    pathOf: (key) => join(root, key),
+    pathOf: (key) => `${root}/${key}`,
     list: () => listFolder(root, ""),
     async get(key) {
+      // Keys come from digests, which anybody may have written: none leaves the folder.
+      if (key.split("/").some((part) => /^\.*$/.test(part))) return undefined;
       const path = join(root, ...key.split("/"));
-      const found = await stat(path).catch(() => undefined);
-      if (found?.isFile() !== true) return undefined;
-      return { body: createReadStream(path), metadata: await readMetadata(join(root, key)) };
+      if ((await found(path))?.isFile() !== true) return undefined;
+      return { body: readBlocks(path), metadata: await readMetadata(path) };
     },
     close: () => Promise.resolve(),
   };
 }
 
 async function* listFolder(root: string, folder: string): AsyncGenerator<ListedKey> {
-  const entries = await readdir(join(root, folder), { withFileTypes: true });
+  const path = join(root, folder);
+  const entries = await readdir(path, { withFileTypes: true }).catch((error) => {
+    throw diskError("read folder", path, error);
+  });
   // As a bucket lists them: a folder's slash takes part in the order.
   const names = entries.filter(({ name }) => !name.startsWith("."))
     .filter((entry) => entry.isDirectory() || entry.isFile())
@@ -65,16 +70,47 @@ async function* listFolder(root: string, folder: string): AsyncGenerator<ListedK
     const key = folder + name;
     if (name.endsWith("/")) yield* listFolder(root, key);
     else if (!name.endsWith(metadataKey(""))) {
-      const found = await stat(join(root, key)).catch(() => undefined);
+      const file = await found(join(root, key));
       // One that went away meanwhile is missed where something lists it.
-      if (found !== undefined) yield { key, modifiedAt: found.mtimeMs };
+      if (file !== undefined) yield { key, modifiedAt: file.mtimeMs };
     }
   }
 }
 
-async function readMetadata(path: string): Promise<Readonly<Record<string, string>>> {
+// What is not there, or could not be spelled in this file system. All else says nothing about that.
+const ABSENT = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "ERR_INVALID_ARG_VALUE"]);
+
+/** Undefined where there is nothing; rejects where that cannot be known. */
+async function found(path: string): Promise<Stats | undefined> {
   try {
-    const value: Json = JSON.parse(await readFile(metadataKey(path), "utf8"));
+    return await stat(path);
+  } catch (error) {
+    if (ABSENT.has(String((error as NodeJS.ErrnoException).code))) return undefined;
+    throw diskError("look at", path, error);
+  }
+}
+
+async function* readBlocks(path: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* createReadStream(path);
+  } catch (error) {
+    throw diskError("read", path, error);
+  }
+}
+
+// A signature takes some hundred.
+const METADATA_BYTES_MAX = 64 * 1024;
+
+/** `path` is that of the object. */
+async function readMetadata(path: string): Promise<Readonly<Record<string, string>>> {
+  const beside = metadataKey(path);
+  const { size = 0 } = await found(beside) ?? {};
+  if (size === 0 || size > METADATA_BYTES_MAX) return {};
+  const text = await readFile(beside, "utf8").catch((error) => {
+    throw diskError("read", beside, error);
+  });
+  try {
+    const value: Json = JSON.parse(text);
     if (!isObject(value)) return {};
     const pairs = Object.entries(value).filter(([, text]) => typeof text === "string");
     return Object.fromEntries(pairs) as Record<string, string>;

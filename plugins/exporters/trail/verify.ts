@@ -49,6 +49,8 @@ class TrailVerification {
   readonly #chains: readonly Chain[];
   readonly #walk: ChainWalk;
   readonly #hasRecord: boolean;
+  /** Chains that the record is about. */
+  readonly #recorded: ReadonlySet<string>;
   readonly #listed = new KnownKeys();
   readonly #found = new KnownKeys();
   readonly #notes = new Set<string>();
@@ -69,6 +71,8 @@ class TrailVerification {
       return last?.bucket === place.bucket && last.key.startsWith(place.prefix);
     });
     this.#hasRecord = this.#chains.length > 0;
+    const heads = this.#chains.map(({ head, plan }) => parseDigestKey((head ?? plan?.head)!.key));
+    this.#recorded = new Set(heads.flatMap((at) => at === undefined ? [] : [chainOf(at)]));
     this.#walk = new ChainWalk({
       place,
       findKey,
@@ -187,14 +191,20 @@ class TrailVerification {
       this.#note("Some log files were delivered before the first digest: nothing is known of them");
       return false;
     }
+    const now = this.#options.clock();
     const ofOwner = this.#walk.seen.filter(({ place }) =>
       place.accountId === accountId && place.region === region
     );
-    const end = Math.max(...ofOwner.map(({ endTime }) => endTime));
-    const { clock } = this.#options;
-    const isNew = this.#hasRecord
-      ? modifiedAt > clock() - IN_FLIGHT_MS
-      : deliveredAt >= end || modifiedAt >= end;
+    const isAfter = (time: number) => deliveredAt >= time || modifiedAt >= time;
+    // Of another trail, whose next digest is not due yet: a file does not say whose it is.
+    const waits = ofOwner.some(({ place, endTime, spanMs }) =>
+      !this.#recorded.has(chainOf(place)) && isAfter(endTime) &&
+      now < endTime + Math.max(spanMs, HOUR_MS) + IN_FLIGHT_MS
+    );
+    const isNew = waits ||
+      (this.#hasRecord
+        ? modifiedAt > now - IN_FLIGHT_MS
+        : isAfter(Math.max(...ofOwner.map(({ endTime }) => endTime))));
     if (isNew) this.#note("Some log files are newer than the last digest: the next one lists them");
     return !isNew;
   }
