@@ -13,6 +13,7 @@ import { examine } from "../../src/agent/examine.ts";
 import { loadConfig } from "../../src/mod.ts";
 import type { ResolvedConfig } from "../../src/config/resolved.ts";
 import { startCairn } from "../e2e/cairn.ts";
+import { callCairn } from "../cli/call.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -37,7 +38,7 @@ async function used(t: Test): Promise<string> {
   const folder = t.testdir({ "in.jsonl": "" });
   const config = join(folder, "cairn.yaml");
   writeFileSync(config, text(folder));
-  const { code, stderr } = await startCairn(["run", "--once", "--config", config]).exit;
+  const { code, stderr } = await callCairn(["run", "--once", "--config", config]);
   t.equal(code, 0, stderr);
   return folder;
 }
@@ -164,7 +165,7 @@ t.test("cairn validate --deep ends with 3 for a problem, and prints JSON if aske
   const folder = t.testdir({ "in.jsonl": "", trail: "a file" });
   const config = join(folder, "cairn.yaml");
   writeFileSync(config, text(folder));
-  const run = (...args: string[]) => startCairn(["validate", "--config", config, ...args]).exit;
+  const run = (...args: string[]) => callCairn(["validate", "--config", config, ...args]);
   const deep = await run("--deep");
   t.equal(deep.code, 3, deep.stderr);
   t.match(deep.stdout, /Configuration is valid: /);
@@ -202,7 +203,7 @@ service: { pipelines: { p: { receivers: [webhook], exporters: [trail] } } }
   );
   const agent = startCairn(["run", "--config", config]);
   await agent.said(/"Running"/);
-  const { code, stdout } = await startCairn(["validate", "--deep", "--config", config]).exit;
+  const { code, stdout } = await callCairn(["validate", "--deep", "--config", config]);
   t.equal(code, 0, stdout);
   t.match(stdout, /^ok {6}agent\.data_dir: An agent runs on data_dir/m);
   t.match(stdout, /^warning receivers\.webhook\.endpoint: Somebody listens .*the running agent/m);

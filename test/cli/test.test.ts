@@ -1,4 +1,4 @@
-// `cairn test` as a process: exit codes, problems with their places, TAP, JUnit, and bad input.
+// `cairn test`: exit codes, problems with their places, TAP, JUnit, and bad input.
 
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
@@ -10,8 +10,11 @@ import { Parser, type Result } from "tap-parser";
 import { reportCase } from "../../src/golden/report.ts";
 import { commandOf, root, runtimeName, startCairn } from "../e2e/cairn.ts";
 import { folder, line, shop } from "../golden/golden.ts";
+import { callCairn } from "./call.ts";
 
 const run = (...args: string[]) => startCairn(["test", ...args]).exit;
+
+const call = (...args: string[]) => callCairn(["test", ...args]);
 
 const ORDER = line("1", "CreateOrder");
 
@@ -59,7 +62,7 @@ t.test("reportCase() colours what a terminal shows, and no more", async (t) => {
 t.test("cairn test --tap and --junit are read by parsers that others wrote", async (t) => {
   const path = folder(t, { "shop.yaml": shop(), "test.yaml": MIXED });
   const xml = join(path, "out.xml");
-  const { code, stdout } = await run("--tap", `--junit=${xml}`, join(path, "test.yaml"));
+  const { code, stdout } = await call("--tap", `--junit=${xml}`, join(path, "test.yaml"));
   t.equal(code, 1);
 
   const points: Result[] = [];
@@ -126,7 +129,7 @@ cases: [{ name: a, input: { lines: a }, expect: { records: [{}] } }]
       "config: missing.yaml\ncases: [{ name: a, input: { lines: a }, expect: { records: [{}] } }]\n",
   });
   const names = ["bad", "worse", "unset", "journal", "broken", "not-there"];
-  const { code, stdout, stderr } = await run(...names.map((name) => join(path, `${name}.yaml`)));
+  const { code, stdout, stderr } = await call(...names.map((name) => join(path, `${name}.yaml`)));
   t.equal(code, 3);
   t.equal(stdout, "");
   const expected = [
@@ -181,7 +184,7 @@ cases: [{ name: a, input: { file: load.bin }, expect: { records: [{}] } }]
     "load.yaml": /load\.bin": all input of a case is at most 67108864 bytes/,
     ".": /Cannot read test file: is a directory/,
   };
-  const { code, stderr } = await run(...Object.keys(expected).map((name) => join(path, name)));
+  const { code, stderr } = await call(...Object.keys(expected).map((name) => join(path, name)));
   t.equal(code, 3);
   for (const [name, pattern] of Object.entries(expected)) {
     const lines = stderr.split("\n").filter((text) => text.includes(join(path, name)));
@@ -192,9 +195,9 @@ cases: [{ name: a, input: { file: load.bin }, expect: { records: [{}] } }]
 
 t.test("cairn test wants files, and says where it cannot write", async (t) => {
   const path = folder(t, { "shop.yaml": shop(), "test.yaml": MIXED });
-  t.match(await run(), { code: 2, stderr: /Expected files of golden tests/ });
+  t.match(await call(), { code: 2, stderr: /Expected files of golden tests/ });
   const junit = join(path, "no/such/folder.xml");
-  t.match(await run(`--junit=${junit}`, join(path, "test.yaml")), {
+  t.match(await call(`--junit=${junit}`, join(path, "test.yaml")), {
     code: 1,
     stderr: /Cannot write ".*folder\.xml": /,
   });
@@ -210,9 +213,9 @@ cases:
     expect: { records: [{ eventName: X }] }
 `;
   writeFileSync(file, part);
-  t.match(await run("--update", file), { code: 0, stdout: /wrote it\nUpdated .*test\.yaml\n/ });
+  t.match(await call("--update", file), { code: 0, stdout: /wrote it\nUpdated .*test\.yaml\n/ });
   t.equal(readFileSync(file, "utf8"), part.replace("eventName: X", "eventName: CreateOrder"));
-  t.match(await run(file), { code: 0, stdout: /ok {4}it\n/ });
+  t.match(await call(file), { code: 0, stdout: /ok {4}it\n/ });
 });
 
 const noPipes = existsSync("/bin/sh") ? false : "no shell here";

@@ -12,6 +12,7 @@ import { sampleAuditEvent, sampleRecord } from "../bench/sample-data.ts";
 import type { AgentStatus } from "../../src/agent/status.ts";
 import { type RunningCairn, startCairn } from "./cairn.ts";
 import { readTrail, trailObjects } from "./trail.ts";
+import { callCairn } from "../cli/call.ts";
 
 interface Setup {
   readonly folder: string;
@@ -40,7 +41,7 @@ service:
 }
 
 async function statusOf(config: string): Promise<AgentStatus> {
-  const { code, stdout, stderr } = await startCairn(["status", "--json", "--config", config]).exit;
+  const { code, stdout, stderr } = await callCairn(["status", "--json", "--config", config]);
   if (code !== 0) throw new Error(`cairn status ended with ${code}: ${stderr}`);
   return JSON.parse(stdout) as AgentStatus;
 }
@@ -51,6 +52,7 @@ async function settled(config: string, received: number): Promise<AgentStatus> {
     const status = await statusOf(config);
     const { counts, exporters } = status.pipelines[0]!;
     if (counts.received >= received && exporters.every(({ queued }) => queued === 0)) return status;
+    await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
 
@@ -168,7 +170,7 @@ t.test("torn, interleaved, backward and binary audit lines harm no other event",
     events[3]!,
   ].join("\n");
   writeFileSync(join(folder, "in/audit.log"), Buffer.from(text, "latin1"));
-  const { code, stderr } = await startCairn(["run", "--once", "--config", config]).exit;
+  const { code, stderr } = await callCairn(["run", "--once", "--config", config]);
   t.equal(code, 0, stderr);
   const names = readTrail(join(folder, "trail")).map(({ record }) => JSON.stringify(record));
   for (let index = 0; index < events.length; index++) {
@@ -200,7 +202,7 @@ t.test("bombs, torn gzip, folders, pipes, sockets and circles in a folder of log
   await new Promise<void>((done) => server.listen("j-socket.json", done));
   process.chdir(cwd);
   writeFileSync(at("z-good.json.gz"), file(2));
-  const { code, stderr } = await startCairn(["run", "--once", "--config", config]).exit;
+  const { code, stderr } = await callCairn(["run", "--once", "--config", config]);
   await new Promise((done) => server.close(done));
   t.equal(code, 0, stderr);
   const ids = readTrail(join(folder, "trail")).map(({ record }) => record.eventID).sort();
@@ -213,7 +215,7 @@ t.test("a glob that matches a pipe, a folder and a circle reads the files beside
   mkdirSync(join(folder, "in/b-folder"));
   symlinkSync("c-circle", join(folder, "in/c-circle"));
   writeFileSync(join(folder, "in/d.jsonl"), `${line(0)}\n`);
-  const { code, stderr } = await startCairn(["run", "--once", "--config", config]).exit;
+  const { code, stderr } = await callCairn(["run", "--once", "--config", config]);
   t.equal(code, 0, stderr);
   t.equal(readTrail(join(folder, "trail")).length, 1);
 });

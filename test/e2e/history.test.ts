@@ -7,6 +7,7 @@ import process from "node:process";
 import t from "tap";
 import { sampleRecord } from "../bench/sample-data.ts";
 import { startCairn } from "./cairn.ts";
+import { callCairn } from "../cli/call.ts";
 
 const IS_SOAK = process.env.CAIRN_SOAK !== undefined;
 const KILLS = IS_SOAK ? 50 : 5;
@@ -30,7 +31,7 @@ service: { pipelines: { p: { receivers: [file], exporters: [history] } } }
 }
 
 async function cairn(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await startCairn(args).exit;
+  const { code, stdout, stderr } = await callCairn(args);
   if (code !== 0) throw new Error(`cairn ${args.join(" ")} ended with ${code}: ${stderr}`);
   return stdout;
 }

@@ -18,6 +18,7 @@ import t, { type Test } from "tap";
 import { until } from "../../plugins/sdk/conformance.ts";
 import { startCairn } from "./cairn.ts";
 import { readTrail, trailObjects } from "./trail.ts";
+import { callCairn } from "../cli/call.ts";
 
 const REMOTE = ["/lib/systemd/systemd-journal-remote", "/usr/lib/systemd/systemd-journal-remote"]
   .find(existsSync);
@@ -116,7 +117,7 @@ t.test(`journald over ${KILLS} kills with SIGKILL: each entry once`, { skip }, a
   }
   writer.stdin!.end();
   await once(writer, "exit");
-  const last = await startCairn(["run", "--once", "--config", config]).exit;
+  const last = await callCairn(["run", "--once", "--config", config]);
   t.equal(last.code, 0, last.stderr);
 
   const records = readTrail(trail).map(({ record }) => record);

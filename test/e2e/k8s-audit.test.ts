@@ -11,6 +11,7 @@ import { Agent, request } from "undici";
 import { testCertificates, until } from "../../plugins/sdk/conformance.ts";
 import { root, type RunningCairn, runtimeName, startCairn } from "./cairn.ts";
 import { readTrail } from "./trail.ts";
+import { callCairn } from "../cli/call.ts";
 
 const SAMPLES = process.env.CAIRN_SAMPLES ?? join(root, "../shared/samples");
 const SAMPLE = join(SAMPLES, "k8s-audit/aks-audit-log/event.json");
@@ -147,7 +148,7 @@ t.test(`${KILLS} kills leave each request of a cluster in the trail exactly once
   agent.kill("SIGTERM");
   t.equal((await agent.exit).code, 0, "an orderly stop");
   // What the exporter had not delivered by then.
-  const last = await startCairn(["run", "--once", "--config", config]).exit;
+  const last = await callCairn(["run", "--once", "--config", config]);
   t.equal(last.code, 0, last.stderr);
 
   const records = readTrail(join(folder, "trail")).map(({ record }) => record);

@@ -7,6 +7,7 @@ import t from "tap";
 import { gunzipSync } from "node:zlib";
 import { startCairn } from "./cairn.ts";
 import { readTrail } from "./trail.ts";
+import { callCairn } from "../cli/call.ts";
 
 const HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS";
 const mixed = (length: number) => "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8v".repeat(9).slice(0, length);
@@ -118,7 +119,7 @@ interface Books {
 async function status(config: string, env: Record<string, string>) {
   const agent = startCairn(["run", "--config", config], { env });
   await agent.said(/Running/);
-  const { stdout } = await startCairn(["status", "--json", "--config", config], { env }).exit;
+  const { stdout } = await callCairn(["status", "--json", "--config", config], env);
   agent.kill("SIGTERM");
   const { code, stderr } = await agent.exit;
   return {

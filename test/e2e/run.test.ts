@@ -7,6 +7,7 @@ import t from "tap";
 import { until } from "../../plugins/sdk/conformance.ts";
 import { root, startCairn } from "./cairn.ts";
 import { readTrail, trailObjects } from "./trail.ts";
+import { callCairn } from "../cli/call.ts";
 
 type Value = Record<string, unknown>;
 
@@ -64,7 +65,7 @@ interface Exporter {
 
 /** The books of the only pipeline, as `cairn status --json` tells them. */
 async function books(config: string) {
-  const { code, stdout, stderr } = await startCairn(["status", "--json", "--config", config]).exit;
+  const { code, stdout, stderr } = await callCairn(["status", "--json", "--config", config]);
   if (code !== 0) throw new Error(`cairn status ended with ${code}: ${stderr}`);
   const [pipeline] = (JSON.parse(stdout) as { pipelines: unknown[] }).pipelines as [{
     counts: Record<"received" | "filtered" | "duplicate" | "rejected" | "stored", number>;
@@ -119,7 +120,7 @@ t.test("sources become a trail, the books balance, and a second run adds nothing
   t.ok(trail.some(({ eventName }) => eventName === "AssumeRole"), "sudo is there");
 
   const objects = trailObjects(join(folder, "trail"));
-  const again = await startCairn(["run", "--once", "--config", config]).exit;
+  const again = await callCairn(["run", "--once", "--config", config]);
   t.equal(again.code, 0, again.stderr);
   t.same(trailObjects(join(folder, "trail")), objects);
 });
