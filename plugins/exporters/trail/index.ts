@@ -2,8 +2,9 @@
 // named as CloudTrail does.
 
 import { checkWritableFolder } from "../../sdk/check-path.ts";
-import { defineExporter } from "../../sdk/index.ts";
-import { config } from "./config.ts";
+import { type CheckContext, defineExporter, type Finding } from "../../sdk/index.ts";
+import type { VerifyOptions, VerifyReport } from "../../sdk/verify.ts";
+import { config, type TrailConfig } from "./config.ts";
 import { TrailExporter } from "./trail.ts";
 
 // One batch is held while it is compressed and the next one is read ahead: 4 MiB keep the agent
@@ -14,6 +15,20 @@ const FOLDER_BATCH = { maxRecords: 10_000, maxBytes: 4 * 1024 * 1024, maxAgeMs: 
 // compressed, as long as most of CloudTrail's own files are; two such batches are in memory.
 const BUCKET_BATCH = { maxRecords: 25_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 300_000 };
 
+// Functions of their own: tsc leaves the name of a module that is loaded within `export default`.
+async function check(options: TrailConfig, context: CheckContext): Promise<readonly Finding[]> {
+  const { directory, bucket } = options;
+  if (bucket === undefined) return await checkWritableFolder(directory!, "directory");
+  // Nothing of AWS is loaded for a folder.
+  const { checkBucket } = await import("./bucket.ts");
+  return await checkBucket(bucket, options, context);
+}
+
+async function verify(place: string, options: VerifyOptions): Promise<VerifyReport | undefined> {
+  const { verifyTrail } = await import("./verify.ts");
+  return await verifyTrail(place, options);
+}
+
 export default defineExporter({
   type: "trail",
   stability: "beta",
@@ -22,12 +37,7 @@ export default defineExporter({
   config,
   batch: FOLDER_BATCH,
   batchOf: ({ bucket }) => bucket === undefined ? FOLDER_BATCH : BUCKET_BATCH,
-  check: async (options, context) => {
-    const { directory, bucket } = options;
-    if (bucket === undefined) return await checkWritableFolder(directory!, "directory");
-    // Nothing of AWS is loaded for a folder.
-    return await (await import("./bucket.ts")).checkBucket(bucket, options, context);
-  },
-  verify: async (place, options) => await (await import("./verify.ts")).verifyTrail(place, options),
+  check,
+  verify,
   create: (options, context) => new TrailExporter(options, context),
 });
