@@ -24,7 +24,10 @@ const HEADER = new RegExp(
   "gi",
 );
 const MEMBER = /(["']([\w-]{1,64})\\{0,4}["']\s{0,8}:\s{0,8}\\{0,4}["'])([^"'\\]+)/g;
-// What none of the above can touch, told apart at the price of one look.
+// What OPTION and ASSIGNED, what HEADER, and what none of the above can touch, told apart at the price
+// of one look.
+const NAMED = /pass|pwd|secret|token|cred|key/i;
+const AUTHORIZING = /auth|cookie|token|key|secret/i;
 const SUSPICIOUS = /[=@]|pass|pwd|secret|token|cred|key|auth|cookie/i;
 
 /**
@@ -44,14 +47,13 @@ export function commandWithoutSecrets(command: string, charactersMax = 4096): st
  */
 export function replaceNamed(text: string, put: (value: string) => string): string {
   const after = (_: string, name: string, value: string) => name + put(value);
-  return text
-    .replace(OPTION, after)
-    .replace(ASSIGNED, after)
-    .replace(URL_PASSWORD, after)
-    .replace(HEADER, after)
-    .replace(
-      MEMBER,
-      (all, before: string, name: string, value: string) =>
-        isSecretName(name) ? before + put(value) : all,
-    );
+  let shown = text;
+  if (NAMED.test(shown)) shown = shown.replace(OPTION, after).replace(ASSIGNED, after);
+  shown = shown.replace(URL_PASSWORD, after);
+  if (AUTHORIZING.test(shown)) shown = shown.replace(HEADER, after);
+  return shown.replace(
+    MEMBER,
+    (all, before: string, name: string, value: string) =>
+      isSecretName(name) ? before + put(value) : all,
+  );
 }

@@ -31,6 +31,36 @@ t.test("parseObject() keeps every digit of numbers that a double would round", a
   });
 });
 
+t.test("parseObject() keeps them in lists, behind other letters, and next to what is rounded", async (t) => {
+  t.same(parse('{"ü€😀":[-12345678901234567890 ,1,1.5,-1e999\n],"n":12345678901234567890}')?.root, {
+    "ü€😀": ["-12345678901234567890", 1, 1.5, "-1e999"],
+    n: "12345678901234567890",
+  });
+});
+
+t.test("parseObject() makes no JSON of what is none, such as a long number for a name", async (t) => {
+  const long = "12345678901234567890";
+  const cases = [
+    `{${long}:1}`,
+    `{${long} \t\n: 1}`,
+    `{"a":1,-${long}:1}`,
+    `{"a":0${long}}`,
+    `{"a":${long}.}`,
+    `{"a":${long}e}`,
+    `{"a":${long}-1}`,
+    `{"a":1-${long}}`,
+    `{"a":.${long}}`,
+    `{"a":- ${long}}`,
+    `{"a":+${long}}`,
+    `{"a":"b"${long}}`,
+    `{"a":${long}"b"}`,
+    `{"a":${long}b}`,
+    `{"a":1e5e5}`,
+    `{"a":1 ${long}}`,
+  ];
+  for (const text of cases) t.throws(() => parse(text), { message: "Is not JSON" }, text);
+});
+
 t.test("parseObject() leaves numbers alone that survive, and digits inside strings", async (t) => {
   const text = '{"max":9007199254740991,"e":1.5e3,"s":"12345678901234567890 \\" 1e999","z":0e5}';
   t.same(parse(text)?.root, {
