@@ -11,8 +11,9 @@ import { type BatchIdentity, type Damage, encodeFrame, readFrames } from "./fram
 import { type Part, type PartColumn, PartGoneError, type TellDamage } from "./part.ts";
 import { DAY_MS, Rows, timeOf } from "./rows.ts";
 
-// Large enough to compress well, small enough to read one event out of: 0.2 ms.
-const BLOCK_TEXT_BYTES = 131_072;
+// Large enough to compress well, small enough to read one event out of: 0.3 ms. A call of gzip costs as
+// much as 60 KiB do, on both runtimes.
+const BLOCK_TEXT_BYTES = 196_608;
 // 4.8 times smaller for half the work of the default level.
 const GZIP_LEVEL = 1;
 const LINE_END = Uint8Array.of(0x0a);
@@ -186,7 +187,9 @@ export class LiveLog implements Part {
     if (this.#isDirty) await this.#cut();
     try {
       const { days, texts } = this.#arrange(records);
-      const blocks = await Promise.all(texts.map((text) => gzip(text.chunks, GZIP_LEVEL)));
+      const blocks: Uint8Array[] = [];
+      // One after the other: the memory of each serves the next, which is a third of the work.
+      for (const { chunks } of texts) blocks.push(await gzip(chunks, GZIP_LEVEL));
       const columns = this.#table.encodeAdded();
       const head = {
         log: this.log,

@@ -103,7 +103,7 @@ export class RecordScanner {
     const bytes = this.#bytes;
     let at = skipSpace(bytes, begin + 1);
     while (bytes[at] !== CLOSE_BRACE) {
-      const keyEnd = skipString(bytes, at);
+      const keyEnd = skipName(bytes, at);
       if (keyEnd < 0) return -1;
       const member = memberOf(bytes, at + 1, keyEnd - 1, wanted);
       at = skipSpace(bytes, keyEnd);
@@ -189,8 +189,10 @@ export class RecordScanner {
   }
 
   #hasColon(span: number): boolean {
-    const from = this.#spans[span]!;
-    return from >= 0 && this.#bytes.subarray(from, this.#spans[span + 1]).includes(COLON);
+    const to = this.#spans[span + 1]!;
+    let at = this.#spans[span]!;
+    while (at >= 0 && at < to && this.#bytes[at] !== COLON) at++;
+    return at >= 0 && at < to;
   }
 
   /** Where the part behind the last colon or slash of a text begins. */
@@ -221,8 +223,6 @@ function memberOf(bytes: Uint8Array, from: number, to: number, wanted: Wanted): 
       if (i === name.length) return member;
     }
   }
-  // A name that is spelled with escapes may be one of them all the same.
-  for (let i = from; i < to; i++) if (bytes[i] === BACKSLASH) return LEFT_TO_PARSER;
   return -1;
 }
 
@@ -230,6 +230,17 @@ function skipSpace(bytes: Uint8Array, from: number): number {
   let at = from;
   while (at < bytes.length && bytes[at]! <= SPACE) at++;
   return at;
+}
+
+/** As skipString(); -1 also where it is spelled with escapes: it may be one of those wanted. */
+function skipName(bytes: Uint8Array, from: number): number {
+  if (bytes[from] !== QUOTE) return -1;
+  for (let at = from + 1; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) return at + 1;
+    if (byte === BACKSLASH) return -1;
+  }
+  return -1;
 }
 
 /** From its quote to behind its end; -1 where it is no string. */

@@ -24,8 +24,6 @@ const SMALL_BLOCK_BYTES = 65_536;
 const JOINED_BYTES_MAX = 131_072;
 const TEXT_LEVEL = 3;
 const COLUMN_LEVEL = 3;
-// No row has this number.
-const NOT_MOVED = 0xffff_ffff;
 
 /** A segment that was written. */
 export interface WrittenSegment {
@@ -152,7 +150,11 @@ async function rowsOf(log: LiveLog, day: number, moved: Moved): Promise<Uint32Ar
   for (let row = 0; row < days.length; row++) {
     if (days[row] === day && moved.has(blocks[row]!)) rows.push(row);
   }
-  return Uint32Array.from(rows).sort((a, b) => times[a]! - times[b]! || a - b);
+  const sorted = Uint32Array.from(rows);
+  // What comes in order, as most does, is not sorted again.
+  const isLater = (i: number) => i === 0 || times[rows[i - 1]!]! <= times[rows[i]!]!;
+  if (!rows.every((_, i) => isLater(i))) sorted.sort((a, b) => times[a]! - times[b]! || a - b);
+  return sorted;
 }
 
 interface ColumnSource {
@@ -209,16 +211,35 @@ async function columnsOf(
   );
   columns.set("row", rows);
   columns.set("blocks", Uint32Array.from(starts));
-  const newRows = new Uint32Array(from.EventId.length).fill(NOT_MOVED);
-  for (let i = 0; i < rows.length; i++) newRows[rows[i]!] = i;
+  const total = from.EventId.length;
   for (const name of ["ResourceName", "ResourceType"] as const) {
-    const owners = from[`${name}.row`];
-    const order = Uint32Array.from(owners.keys()).filter((i) => newRows[owners[i]!] !== NOT_MOVED);
-    order.sort((a, b) => newRows[owners[a]!]! - newRows[owners[b]!]! || a - b);
-    columns.set(name, order.map((i) => from[name][i]!));
-    columns.set(`${name}.row`, order.map((i) => newRows[owners[i]!]!));
+    const { prints, owners } = pairsOf(rows, total, from[name], from[`${name}.row`]);
+    columns.set(name, prints);
+    columns.set(`${name}.row`, owners);
   }
   return columns;
+}
+
+/** The pairs of the rows, in the order of these. The log has them in the order of its own rows. */
+function pairsOf(
+  rows: Uint32Array,
+  total: number,
+  prints: Uint32Array,
+  owners: Uint32Array,
+): { prints: Uint32Array; owners: Uint32Array } {
+  // Pairs of row r stand from starts[r] to starts[r + 1].
+  const starts = new Uint32Array(total + 1);
+  for (const owner of owners) starts[owner + 1]!++;
+  for (let row = 0; row < total; row++) starts[row + 1]! += starts[row]!;
+  const chosen = { prints: new Uint32Array(owners.length), owners: new Uint32Array(owners.length) };
+  let count = 0;
+  for (const [moved, row] of rows.entries()) {
+    for (let at = starts[row]!; at < starts[row + 1]!; at++) {
+      chosen.prints[count] = prints[at]!;
+      chosen.owners[count++] = moved;
+    }
+  }
+  return { prints: chosen.prints.slice(0, count), owners: chosen.owners.slice(0, count) };
 }
 
 function isPair(name: ColumnName): boolean {
