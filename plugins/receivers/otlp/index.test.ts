@@ -12,12 +12,10 @@ import {
   type ReadableLogRecord,
   SimpleLogRecordProcessor,
 } from "@opentelemetry/sdk-logs";
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { request as httpsRequest } from "node:https";
 import { connect as connectHttp2 } from "node:http2";
 import { connect, createServer } from "node:net";
-import { Worker } from "node:worker_threads";
 import { gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import { Agent, request } from "undici";
@@ -366,60 +364,6 @@ t.test("a sender that has gone before the answer brings the same ids again", asy
   t.equal((await again).status, 200);
   await until(() => intake.ids.length === 2, "both requests at the intake");
   t.equal(intake.ids[0], intake.ids[1]);
-});
-
-/** A sender in a thread of its own: it loses patience and comes again while this one stands still. */
-const IMPATIENT = `
-const { parentPort, workerData: { port } } = require("node:worker_threads");
-const { connect } = require("node:net");
-let sent;
-parentPort.on("message", ({ request, again }) => {
-  sent?.destroy();
-  if (request === undefined) return parentPort.close();
-  const send = (done) => {
-    sent = connect(port, "127.0.0.1").on("error", () => {});
-    sent.once("data", () => parentPort.postMessage("answered"));
-    sent.write(request, done);
-  };
-  if (!again) return send();
-  send(() => {
-    sent.destroy();
-    send();
-  });
-});
-`;
-
-t.test("a sender that comes again at once brings the same ids, also to a busy agent", async (t) => {
-  const { http, intake } = await start(t);
-  const calls = watchIds(intake);
-  const port = Number(http.split(":")[1]);
-  const sender = new Worker(IMPATIENT, { eval: true, workerData: { port } });
-  const head = `POST /v1/logs HTTP/1.1\r\nHost: a\r\nContent-Type: ${JSON_TYPE}\r\n`;
-  const still = new Int32Array(new SharedArrayBuffer(4));
-  for (let round = 0; round < 100; round++) {
-    const body = inJson({ timeUnixNano: `${round + 1}000000000`, body: { stringValue: "x" } });
-    const request = `${head}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
-    const begin = calls.length;
-    const came = (count: number) =>
-      until(() => calls.length >= begin + count, `request ${round} at the intake, ${count}`);
-    intake.block({ deaf: true });
-    // The agent stands still after the first came, or before it has seen any of both.
-    const before = round % 2 === 0;
-    sender.postMessage({ request, again: before });
-    if (!before) {
-      await came(1);
-      sender.postMessage({ request });
-    }
-    Atomics.wait(still, 0, 0, round % 20);
-    // Of a sender that has left before anybody looked, a runtime may tell nothing at all.
-    await came(before ? 1 : 2);
-    const answered = once(sender, "message");
-    intake.unblock();
-    await answered;
-    t.same(new Set(calls.slice(begin).flat()).size, 1, `round ${round}`);
-  }
-  t.equal(new Set(calls.flat()).size, 100, "and each request ids of its own");
-  sender.postMessage({});
 });
 
 t.test("records without a time are never taken for one another", async (t) => {
