@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import process from "node:process";
 import { measureAcknowledge } from "./acknowledge.ts";
+import { measureConsole } from "./console.ts";
 import { measureExporters } from "./exporters.ts";
 import { measureFormats } from "./formats.ts";
-import { measureHistory } from "./history.ts";
 import { measureHistory } from "./history.ts";
 import { measureMachine } from "./machine.ts";
 import { measurePutAuditEvents } from "./put-audit-events.ts";
@@ -137,9 +137,9 @@ if (values.only === undefined || values.only.includes("history")) {
   console.log("\nThe event history, on this runtime:");
   await measureHistory(records);
 }
-if (values.only === undefined || values.only.includes("history")) {
-  console.log("\nThe event history, on this runtime:");
-  await measureHistory(records);
+if (values.only?.includes("console")) {
+  console.log("\nThe console, in a browser:");
+  for (const runtime of runtimes) await measureConsole(runtime, records);
 }
 if (values.only === undefined || values.only.includes("idle")) {
   for (const runtime of runtimes) {

@@ -128,6 +128,35 @@ async function runToEnd(
   return { wallSeconds: (performance.now() - begin) / 1000, ...cost };
 }
 
+/** An agent that runs until it is stopped. */
+export interface StartedAgent {
+  /** Of the process that does the work. */
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** Starts an agent with the configuration at a path; resolves when it runs. */
+export async function startAgent(runtime: RuntimeName, path: string): Promise<StartedAgent> {
+  const child = start(runtime, ["run", "--config", path]);
+  const ended = new Promise((done) => child.once("close", done));
+  let errors = "";
+  await new Promise<void>((ready, fail) => {
+    child.stderr!.on("data", (chunk) => {
+      errors += chunk;
+      if (/Running/.test(errors)) ready();
+    });
+    void ended.then(() => fail(new Error(`Cannot start the agent: ${errors}`)));
+  });
+  const pid = worker(child.pid!);
+  return {
+    pid,
+    async stop() {
+      process.kill(pid, "SIGTERM");
+      await ended;
+    },
+  };
+}
+
 /** Starts an agent on an empty log and watches it do nothing. */
 export async function measureIdle(runtime: RuntimeName): Promise<Idle> {
   const folder = mkdtempSync(join(tmpdir(), "cairn-bench-"));
@@ -143,13 +172,8 @@ export async function measureIdle(runtime: RuntimeName): Promise<Idle> {
     ].join("\n"),
   );
   const begin = performance.now();
-  const child = start(runtime, ["run", "--config", path]);
-  const ended = new Promise((done) => child.once("close", done));
-  await new Promise<void>((ready) => {
-    child.stderr!.on("data", (chunk) => /Running/.test(String(chunk)) && ready());
-  });
+  const { pid, stop } = await startAgent(runtime, path);
   const readyMs = performance.now() - begin;
-  const pid = worker(child.pid!);
   await new Promise((done) => setTimeout(done, IDLE_SETTLE_MS));
   const before = cpuSeconds(pid);
   await new Promise((done) => setTimeout(done, IDLE_WATCH_MS));
@@ -158,8 +182,7 @@ export async function measureIdle(runtime: RuntimeName): Promise<Idle> {
     rssBytes: memory(pid, "VmRSS"),
     cpuPercent: ((cpuSeconds(pid) - before) / (IDLE_WATCH_MS / 1000)) * 100,
   };
-  process.kill(pid, "SIGTERM");
-  await ended;
+  await stop();
   rmSync(folder, { recursive: true });
   return idle;
 }

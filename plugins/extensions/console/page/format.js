@@ -1,19 +1,17 @@
 // How values are written: times in UTC, numbers, sizes, and texts whose invisible characters are shown.
 
-// Control characters, and those that change the direction or hide.
-const INVISIBLE =
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+// Control characters, those that hide or change the direction, ends of lines, halves of characters.
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
 /**
  * A text whose invisible characters are written as in JSON.
  * @param {unknown} value
  */
 export function visible(value) {
-  return String(value ?? "").replace(
-    INVISIBLE,
-    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return String(value ?? "").replace(INVISIBLE, (sign) => {
+    const code = (sign.codePointAt(0) ?? 0).toString(16);
+    return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  });
 }
 
 /**

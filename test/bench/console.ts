@@ -1,0 +1,90 @@
+// The console over a large history: how long the first view takes in a browser that has nothing of it
+// yet, and what an agent with api, history and console holds in memory.
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+import { percentile } from "./machine.ts";
+import { runOnce, type RuntimeName, startAgent } from "./process.ts";
+import { writeJsonLines } from "./sample-data.ts";
+
+const ROUNDS = 10;
+const CHROMIUM = "/usr/bin/chromium";
+const CONSOLE = "127.0.0.1:14581";
+const ORIGIN = `http://${CONSOLE}`;
+
+// The sample records are of one day, which may be any.
+const RETENTION_DAYS = 3650;
+
+function configuration(folder: string, input: string, extensions: string): string {
+  return [
+    `agent: { account_id: "111122223333", region: eu-central-1, data_dir: ${folder}/data }`,
+    `receivers: { file: { path: ${input}, format: cloudtrail, start_at: beginning } }`,
+    `exporters: { history: { retention_days: ${RETENTION_DAYS} } }`,
+    `extensions: { api: { endpoint: "127.0.0.1:14580" }, console: { endpoint: "${CONSOLE}" } }`,
+    `service: { extensions: [${extensions}], pipelines: { p: { receivers: [file], ` +
+    "exporters: [history] } } }",
+  ].join("\n");
+}
+
+/** Measures one runtime; prints as it goes. */
+export async function measureConsole(runtime: RuntimeName, records: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "cairn-bench-"));
+  try {
+    const input = await writeJsonLines(folder, records);
+    await runOnce(runtime, configuration(folder, input, ""), folder);
+    mkdirSync(join(folder, "none"));
+    const path = join(folder, "console.yaml");
+    writeFileSync(path, configuration(folder, join(folder, "none/*.jsonl"), "api, console"));
+    const agent = await startAgent(runtime, path);
+    const before = rssMib(agent.pid);
+    const { views, histograms } = await view();
+    const after = rssMib(agent.pid);
+    const begin = performance.now();
+    const bytes = await download();
+    const seconds = (performance.now() - begin) / 1000;
+    console.log(
+      `console         ${runtime}  ${records.toLocaleString("en")} events: first view p50 ` +
+        `${percentile(views, 0.5).toFixed(0)} ms, longest ${Math.max(...views).toFixed(0)} ms; ` +
+        `with histogram p50 ${percentile(histograms, 0.5).toFixed(0)} ms\n` +
+        `  CSV of all: ${(bytes / 2 ** 20).toFixed(0)} MiB in ${seconds.toFixed(1)} s; RSS ` +
+        `${before} MiB idle, ${after} after the views, ${rssMib(agent.pid)} after the download`,
+    );
+    await agent.stop();
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function view(): Promise<{ readonly views: number[]; readonly histograms: number[] }> {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const views: number[] = [];
+  const histograms: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    // Each context has a cache of its own, with nothing in it.
+    const context = await browser.newContext();
+    const page = await context.newPage();
+    const begin = performance.now();
+    await page.goto(ORIGIN);
+    await page.waitForSelector(".events tbody tr:not(.placeholder)");
+    views.push(performance.now() - begin);
+    await page.waitForSelector(".column", { state: "attached" });
+    histograms.push(performance.now() - begin);
+    await context.close();
+  }
+  await browser.close();
+  return { views, histograms };
+}
+
+async function download(): Promise<number> {
+  const answer = await fetch(`${ORIGIN}/api/download?form=csv`);
+  let bytes = 0;
+  for await (const chunk of answer.body!) bytes += chunk.length;
+  return bytes;
+}
+
+function rssMib(pid: number): string {
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1];
+  return (Number(kilobytes) / 1024).toFixed(0);
+}
