@@ -258,6 +258,31 @@ t.test("a start and a delivery without a store say what to do, and go on later",
   await stopInTime(t, exporter);
 });
 
+t.test("a batch of many accounts goes on where an attempt was cut off", async (t) => {
+  const { objects, server, config } = await store(t);
+  const exporter = make(config);
+  const batch = { ...testBatch(1, 60), plannedAt: Date.now() + 60_000 };
+  const records = batch.records.map((record, i) => ({
+    ...record,
+    accountId: String(111100000000 + i),
+  }));
+  await exporter.start(testHost());
+  const cuts = [20, 40].map((count) => () => objects.objects.size >= count);
+  for (const isOver of cuts) {
+    const timeout = new AbortController();
+    const given = exporter.export({ ...batch, records }, timeout.signal).catch(() => {});
+    await until(isOver, "some of the files");
+    timeout.abort(new Error("Export timed out"));
+    await given;
+  }
+  t.ok(objects.objects.size < 60);
+  await exporter.export({ ...batch, records }, SIGNAL);
+  t.equal(objects.objects.size, 60);
+  // What was under way at a cut is looked up and may be sent again, nothing else is.
+  t.ok(server.requests <= 60 + 2 * 3, `${server.requests} requests`);
+  await stopInTime(t, exporter);
+});
+
 t.test("delivered files are announced at least once, and hold up nothing", async (t) => {
   const { config } = await store(t);
   const told: string[] = [];
@@ -302,6 +327,23 @@ t.test("check() tells a bucket that can be listed from one that cannot be reache
     (await check({ ...config, secret_access_key: "wrong" })).map(({ level }) => level)[0],
     "problem",
   );
+  const signedBy = async (digests: object) =>
+    (await check({ ...config, log_file_validation: digests })).at(-1);
+  const path = "log_file_validation.key_file";
+  t.match(await signedBy({ key_file: "/nowhere" }), { level: "problem", path });
+  t.match(await signedBy({ kms_key_id: "alias/x", kms_endpoint: server.url }), {
+    level: "problem",
+    path: "log_file_validation.kms_key_id",
+    message: /^Cannot read public key of KMS key "alias\/x"/,
+  });
+  const topic = { sns_topic_arn: "arn:aws:sns:eu-central-1:111122223333:t" };
+  const sns = await new FaultyServer(() => ({})).start();
+  t.teardown(() => sns.stop());
+  const asked = async () => (await check({ ...config, ...topic, sns_endpoint: sns.url })).at(-1);
+  t.match(await asked(), { level: "ok", path: "sns_topic_arn" });
+  sns.script([{ status: 404, code: "NotFound" }, { status: 403, code: "AuthorizationError" }]);
+  t.match(await asked(), { level: "problem", message: /topic ".*:t": NotFound/ });
+  t.match(await asked(), { level: "warning", fix: /sns:GetTopicAttributes/ });
   await server.stop();
   t.match(await check(config), [{ level: "problem", path: "bucket" }]);
 });

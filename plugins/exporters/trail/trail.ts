@@ -37,6 +37,8 @@ export class TrailExporter implements Exporter, TrailService {
   #open: OpenTrail | undefined;
   #opening: Promise<OpenTrail> | undefined;
   #latest: LatestDelivery = {};
+  /** Files of the batch in hand that are stored: one of many accounts may take several attempts. */
+  readonly #stored = new Map<string, DeliveredFile>();
   #digestProblem: string | undefined;
   #host: Host | undefined;
 
@@ -75,6 +77,8 @@ export class TrailExporter implements Exporter, TrailService {
 
   async export(batch: ExportBatch, signal: AbortSignal): Promise<void> {
     const { files, refused } = planFiles(batch, this.#place());
+    // Those of a batch that was given up are of no use, and a folder's may be taken away.
+    if (!files.some(({ key }) => this.#stored.has(key))) this.#stored.clear();
     const attemptTime = this.#context.clock();
     try {
       await this.#deliver(files, batch.plannedAt, signal);
@@ -83,6 +87,7 @@ export class TrailExporter implements Exporter, TrailService {
       if (!signal.aborted) this.#host?.report("degraded", messageOf(error));
       throw error;
     }
+    this.#stored.clear();
     this.#latest = { time: this.#context.clock(), attemptTime };
     this.#reportRunning();
     if (refused.length === 0) return;
@@ -148,7 +153,13 @@ export class TrailExporter implements Exporter, TrailService {
       this.#reportRunning();
     };
     this.#opening ??= openTrail(this.#config, this.#arn, this.#context, onDigests);
-    return this.#open = await this.#opening;
+    try {
+      return this.#open = await this.#opening;
+    } catch (error) {
+      // Tried again by the next who needs it.
+      this.#opening = undefined;
+      throw error;
+    }
   }
 
   #place(): TrailPlace {
@@ -167,19 +178,21 @@ export class TrailExporter implements Exporter, TrailService {
   ): Promise<void> {
     if (files.length === 0) return;
     const { store, notifier, digests } = await this.#opened();
-    const stored: DeliveredFile[] = [];
+    const delivered: DeliveredFile[] = [];
     for (const file of files) {
       signal.throwIfAborted();
       const described = await this.#writer.describe(file);
+      delivered.push(described);
+      if (this.#stored.get(file.key)?.hash === described.hash) continue;
       await store.put(file.key, this.#writer.compress(file), {
         contentType: "application/json",
         contentEncoding: "gzip",
         textHash: described.hash,
         plannedAt,
       }, signal);
-      stored.push(described);
+      this.#stored.set(file.key, described);
     }
-    await digests?.delivered(stored);
+    await digests?.delivered(delivered);
     await notifier?.delivered(files.map(({ key }) => key), signal);
   }
 
