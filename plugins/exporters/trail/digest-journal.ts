@@ -156,11 +156,15 @@ export class DigestJournal {
     const written = this.#last.catch(() => {}).then(async () => {
       const lines = make();
       if (lines.length === 0) return;
-      // What a failed write may have left of a line ends there.
-      const bytes = Buffer.from((this.#isTorn ? "\n" : "") + lines.map(formatLine).join(""));
-      this.#isTorn = true;
+      const bytes = Buffer.from(lines.map(formatLine).join(""));
       try {
         this.#file ??= await open(this.#path, "a", 0o600);
+        // Somebody took the folder away: all is written anew.
+        if ((await this.#file.stat()).nlink === 0) await this.#compact();
+        this.#file ??= await open(this.#path, "a", 0o600);
+        // What a failed write left of its lines counts for nothing, and is no damage.
+        if (this.#isTorn) await this.#file.truncate(this.#bytes);
+        this.#isTorn = true;
         await (this.#options.append ?? appendSynced)(this.#file, bytes);
       } catch (error) {
         throw diskError("write journal of digests", this.#path, error);
@@ -183,6 +187,7 @@ export class DigestJournal {
 
   async #compact(): Promise<void> {
     const bytes = Buffer.from([...this.#state.lines()].map(formatLine).join(""));
+    await makeFolderDurable(this.#options.directory, { mode: 0o700 });
     await writeFileAtomic(this.#path, bytes, { mode: 0o600 });
     // Whatever is written from now on belongs into the new file.
     await this.#file?.close();

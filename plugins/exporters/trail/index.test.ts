@@ -21,6 +21,7 @@ import { parseLogFileKey } from "../../sdk/cloudtrail/log-file.ts";
 import type { ExportBatch } from "../../sdk/index.ts";
 import { diskError } from "../../sdk/disk-error.ts";
 import trail from "./index.ts";
+import { DigestJournal, readChains } from "./digest-journal.ts";
 import { planFiles } from "./plan.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -238,6 +239,20 @@ t.test("a folder that is taken away while it runs is made again", async (t) => {
   );
   t.equal((await files(directory)).size, 1);
   await stopInTime(t, exporter);
+});
+
+t.test("a journal whose folder is taken away is written anew, whole", async (t) => {
+  const directory = join(t.testdir(), "digests");
+  const { log } = testContext();
+  const times = { hash: "h", oldestEventTime: 0, newestEventTime: 0 };
+  const file = { ...times, accountId: "111122223333", region: "eu-central-1" };
+  const journal = await DigestJournal.open({ directory, log });
+  await journal.note([{ ...file, key: "a" }], 0);
+  await rm(directory, { recursive: true });
+  await journal.note([{ ...file, key: "b" }], 0);
+  await journal.close();
+  const [chain] = await readChains(directory);
+  t.strictSame(chain!.files.map(({ key }) => key), ["a", "b"]);
 });
 
 t.test("diskError keeps unknown causes, and the system's name of known ones", async (t) => {
