@@ -74,6 +74,33 @@ export async function checkBucket(
   }
 }
 
+/** Looks whether the topic that is told is there; none where no topic is named. */
+export async function checkTopic(
+  options: TrailConfig,
+  context: CheckContext,
+): Promise<readonly Finding[]> {
+  const { sns_topic_arn: topicArn } = options;
+  if (topicArn === undefined) return [];
+  const path = "sns_topic_arn";
+  const topic = snsTopic(topicArn, options, context);
+  try {
+    await topic.look(context.signal);
+    return [{ level: "ok", path, message: `Topic "${topicArn}" is there` }];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const failure = failureOf(error);
+    if (failure?.status === 403 && !isAboutIdentity(failure)) {
+      const fix =
+        "allow sns:GetTopicAttributes to have it checked; telling needs sns:Publish alone";
+      return [{ level: "warning", path, message, fix }];
+    }
+    const fix = "check the ARN, sns_endpoint, credentials, and the topic's policy";
+    return [{ level: "problem", path, message, fix }];
+  } finally {
+    await topic.close();
+  }
+}
+
 function clockFindings(s3: S3): readonly Finding[] {
   const differenceMs = s3.clockDifferenceMs;
   if (differenceMs === undefined || Math.abs(differenceMs) < CLOCK_WARNING_MS) return [];

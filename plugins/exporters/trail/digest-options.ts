@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { z } from "zod";
-import { awsConnection, awsEndpointOption } from "../../sdk/aws/option.ts";
+import { awsConnection, awsEndpointOption, type ConnectionContext } from "../../sdk/aws/option.ts";
 import type { ComponentContext } from "../../sdk/index.ts";
 import { duration } from "../../sdk/option.ts";
 import type { TrailConfig } from "./config.ts";
@@ -83,8 +83,8 @@ export async function openDigests(
   };
 }
 
-/** What is of AWS is loaded only where it is asked for. */
-async function openKms(options: TrailConfig, context: ComponentContext) {
+/** The key in KMS that signs, where the options name one. What is of AWS is loaded only then. */
+export async function openKms(options: TrailConfig, context: ConnectionContext) {
   const { log_file_validation: digests } = options;
   if (digests === false || digests.kms_key_id === undefined) return undefined;
   const { KmsKey } = await import("../../sdk/aws/kms.ts");

@@ -18,10 +18,13 @@ const BUCKET_BATCH = { maxRecords: 25_000, maxBytes: 8 * 1024 * 1024, maxAgeMs: 
 // Functions of their own: tsc leaves the name of a module that is loaded within `export default`.
 async function check(options: TrailConfig, context: CheckContext): Promise<readonly Finding[]> {
   const { directory, bucket } = options;
-  if (bucket === undefined) return await checkWritableFolder(directory!, "directory");
+  const { checkDigestKey } = await import("./check-key.ts");
+  const key = await checkDigestKey(options, context);
+  if (bucket === undefined) return [...await checkWritableFolder(directory!, "directory"), ...key];
   // Nothing of AWS is loaded for a folder.
-  const { checkBucket } = await import("./bucket.ts");
-  return await checkBucket(bucket, options, context);
+  const { checkBucket, checkTopic } = await import("./bucket.ts");
+  const found = await checkBucket(bucket, options, context);
+  return [...found, ...await checkTopic(options, context), ...key];
 }
 
 async function verify(place: string, options: VerifyOptions): Promise<VerifyReport | undefined> {

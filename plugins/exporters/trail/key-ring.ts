@@ -245,7 +245,8 @@ function describeKey(publicKey: KeyObject): { fingerprint: string; value: string
   return { fingerprint, value: der.toString("base64") };
 }
 
-async function readPrivateKey(path: string): Promise<KeyObject> {
+/** Reads an RSA key in PEM. Rejects with a RetryableError that does not tell of it. */
+export async function readPrivateKey(path: string): Promise<KeyObject> {
   try {
     const key = createPrivateKey(await readFile(path));
     if (key.asymmetricKeyType === "rsa") return key;

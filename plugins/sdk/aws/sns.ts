@@ -19,6 +19,7 @@ export const MESSAGE_BYTES_MAX = 262_144;
 
 const ANSWER_BYTES_MAX = 64 * 1024;
 const FIFO = ".fifo";
+const VERSION = "2010-03-31";
 
 /** A topic, by its ARN. Requests go to the region that the ARN names. */
 export class Sns {
@@ -43,7 +44,7 @@ export class Sns {
     const action = `Cannot publish to topic "${this.#topicArn}"`;
     const form = new URLSearchParams({
       Action: "Publish",
-      Version: "2010-03-31",
+      Version: VERSION,
       TopicArn: this.#topicArn,
       Message: message.text,
     });
@@ -52,6 +53,29 @@ export class Sns {
       form.set("MessageGroupId", "cairn");
       form.set("MessageDeduplicationId", hash("sha256", message.text));
     }
+    const text = await this.#ask(action, form, signal);
+    try {
+      const [result = {}] = elements(await parseXml(text), "PublishResult");
+      const id = textOf(result, "MessageId");
+      if (id === undefined) throw new TypeError("Answer names no message");
+      return id;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw connectionError(action, error);
+    }
+  }
+
+  /** Whether the topic is there, for those who may ask. Throws as AwsClient.send() does. */
+  async look(signal: AbortSignal): Promise<void> {
+    const form = new URLSearchParams({
+      Action: "GetTopicAttributes",
+      Version: VERSION,
+      TopicArn: this.#topicArn,
+    });
+    await this.#ask(`Cannot look at topic "${this.#topicArn}"`, form, signal);
+  }
+
+  async #ask(action: string, form: URLSearchParams, signal: AbortSignal): Promise<string> {
     const { body } = await this.#client.send({
       action,
       method: "POST",
@@ -62,11 +86,7 @@ export class Sns {
       signal,
     });
     try {
-      const text = Buffer.from(await readWithin(body, ANSWER_BYTES_MAX)).toString("utf8");
-      const [result = {}] = elements(await parseXml(text), "PublishResult");
-      const id = textOf(result, "MessageId");
-      if (id === undefined) throw new TypeError("Answer names no message");
-      return id;
+      return Buffer.from(await readWithin(body, ANSWER_BYTES_MAX)).toString("utf8");
     } catch (error) {
       signal.throwIfAborted();
       throw connectionError(action, error);
