@@ -8,7 +8,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Pool } from "undici";
-import { startCairn } from "../e2e/cairn.ts";
+import { startCairn } from "../e2e/process.ts";
 import { percentile } from "./machine.ts";
 import { cpuSeconds, type RuntimeName } from "./process.ts";
 

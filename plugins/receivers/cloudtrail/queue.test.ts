@@ -3,7 +3,6 @@
 
 import t, { type Test } from "tap";
 import { Buffer } from "node:buffer";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createSign, generateKeyPairSync } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
@@ -13,7 +12,6 @@ import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { request } from "undici";
 import { AwsClient, type AwsConnection, encode } from "../../sdk/aws/request.ts";
 import { callJson } from "../../sdk/aws/json-call.ts";
 import {
@@ -34,6 +32,7 @@ import {
   until,
 } from "../../sdk/conformance.ts";
 import { AWS_KEYS, AwsServer } from "../../sdk/conformance/aws-server.ts";
+import { startMoto } from "../../sdk/conformance/moto-server.ts";
 import { DoneFiles } from "./done-files.ts";
 import receiver from "./index.ts";
 import { parseNotification } from "./notification.ts";
@@ -426,37 +425,8 @@ t.test("samples in a bucket give the records they give in a folder", async (t) =
   t.equal(fromBucket.rejects.length, fromFolder.rejects.length);
 });
 
-/** A free port of this machine. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-async function moto(t: Test): Promise<string | undefined> {
-  if (spawnSync("moto_server", ["--help"], { stdio: "ignore" }).status !== 0) {
-    t.comment("Skipped: moto_server is not on this machine (pip install moto[server])");
-    return undefined;
-  }
-  const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
-  const child: ChildProcess = spawn("moto_server", ["-H", "127.0.0.1", "-p", String(port)], {
-    stdio: "ignore",
-  });
-  t.teardown(async () => {
-    const closed = new Promise((resolve) => child.once("close", resolve));
-    child.kill("SIGKILL");
-    await closed;
-  });
-  const isUp = () => request(url).then(({ body }) => body.dump()).then(() => true, () => false);
-  await until(isUp, "moto's server", 60_000);
-  return url;
-}
-
 t.test("moto's S3, SNS and SQS: announced objects, each record once", async (t) => {
-  const url = await moto(t);
+  const url = await startMoto(t);
   if (url === undefined) return;
   const connection: AwsConnection = {
     region: "us-east-1",
@@ -527,5 +497,4 @@ t.test("moto's S3, SNS and SQS: announced objects, each record once", async (t) 
   const assumed = recordingIntake();
   await readOnce(t, assumed, { endpoint: url, region: "us-east-1", bucket: "logs", ...role });
   t.equal(assumed.ids.length, keys.length, "and read with a role");
-  t.comment("Ran against moto's server");
 });
