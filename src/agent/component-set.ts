@@ -111,14 +111,14 @@ export class ComponentSet {
     return component;
   }
 
-  /** Starts a component. Rejects with StartError, naming it. */
-  async start(component: Component): Promise<void> {
+  /** Starts a component, which may take that long. Rejects with StartError, naming it. */
+  async start(component: Component, withinMs?: number): Promise<void> {
     const member = this.#member(component);
     const { host, label } = member;
     host.report("starting");
     member.isShown = member.isStarted = true;
     try {
-      await component.start(host);
+      await inTime(component.start(host), withinMs);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       host.report("failed", reason);
@@ -254,6 +254,16 @@ function guard<T>(label: string, make: () => T): T {
     const reason = error instanceof Error ? error.message : String(error);
     throw new StartError(`Cannot make ${label}: ${reason}`, { cause: error });
   }
+}
+
+/** The start's end; rejects where it takes longer. */
+async function inTime(start: Promise<void>, ms: number | undefined): Promise<void> {
+  if (ms === undefined) return await start;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it is still starting after ${ms / 1000} s`)), ms);
+  });
+  await Promise.race([start, late]).finally(() => clearTimeout(timer));
 }
 
 /** Resolves with false a moment after the deadline; `cancel` lets go of timer and listener. */

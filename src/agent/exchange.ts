@@ -15,6 +15,8 @@ export interface ExchangeTools {
   readonly components: ComponentSet;
   /** Throws where the agent is to stop. */
   readonly check: () => void;
+  /** How long a component may take to start; left out, as long as it likes. */
+  readonly startMs?: number | undefined;
   /** Stops a pipeline and closes its queue; never rejects. */
   readonly close: (pipeline: Pipeline, deadline: AbortSignal) => Promise<void>;
 }
@@ -182,7 +184,7 @@ export class Exchange {
 
   async #start(component: Component): Promise<void> {
     this.#tools.check();
-    await this.#tools.components.start(component);
+    await this.#tools.components.start(component, this.#tools.startMs);
     this.#tools.check();
   }
 

@@ -102,8 +102,8 @@ function optionChanges(before: ResolvedConfig, after: ResolvedConfig): readonly 
   const level = after.logs.level === before.logs.level
     ? []
     : [`log level is "${after.logs.level}"`];
-  const told = ({ stopTimeoutMs, selfAudit, watch }: ResolvedConfig) =>
-    JSON.stringify([stopTimeoutMs, selfAudit ?? true, watch]);
+  const told = ({ stopTimeoutMs, startTimeoutMs, selfAudit, watch }: ResolvedConfig) =>
+    JSON.stringify([stopTimeoutMs, startTimeoutMs, selfAudit ?? true, watch]);
   return told(before) === told(after) ? level : [...level, "options of the service changed"];
 }
 

@@ -53,15 +53,17 @@ export class Running {
       components,
       openPipeline: (pipeline) => this.#open(pipeline),
     });
+    // At the start, health is to answer while queues are still being read.
+    const isFirst = before.lines.size === 0;
     const exchange = new Exchange(before, {
       components,
       check,
+      // A first start may wait for what it needs: there is nothing that could go on instead.
+      startMs: isFirst ? undefined : config.startTimeoutMs,
       close: (pipeline, deadline) => this.#close(pipeline, deadline),
     });
     try {
       const extensions = await build.extensions();
-      // At the start, health is to answer while queues are still being read.
-      const isFirst = before.lines.size === 0;
       if (isFirst) await exchange.extensions(extensions);
       const after: Graph = { config, extensions, ...await build.rest() };
       if (!isFirst) await exchange.extensions(extensions);

@@ -8,6 +8,7 @@ import { type Agent, createAgent, type Drained } from "../agent/agent.ts";
 import { startDeadline } from "../agent/deadline.ts";
 import { processEnvironment } from "../config/load.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
+import { refuseExit } from "../runtime/refuse-exit.ts";
 import { detectRuntime } from "../runtime/runtime.ts";
 import { endSmallStart } from "../runtime/small-start.ts";
 import { createLogs, type Logs } from "../telemetry/logs.ts";
@@ -48,7 +49,12 @@ export const run: Command = {
       readable: shell.error.isTerminal,
       colour: shell.error.isColoured,
     });
-    const stop = listenForStop(shell, logs);
+    const allowExit = refuseExit();
+    const exit = (code: number) => {
+      allowExit();
+      return shell.exit(code);
+    };
+    const stop = listenForStop({ ...shell, exit }, logs);
     const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
     try {
       return await runAgent(config, {
@@ -62,6 +68,7 @@ export const run: Command = {
       clearInterval(keepAlive);
       stop.close();
       hangups?.close();
+      allowExit();
       await logs.close();
     }
   },

@@ -77,6 +77,9 @@ export const serviceOptions = z.strictObject({
     .describe("Pipelines by name"),
   stop_timeout: duration.prefault("30s")
     .describe("How long an orderly stop may take; what is not delivered stays in the queue"),
+  start_timeout: duration.prefault("1m").describe(
+    "How long a component may take to start in a reload, before the old configuration is brought back",
+  ),
   self_audit: z.boolean().default(true).describe(
     "Whether what the agent does itself (StartAgent, StopAgent, ReloadConfiguration …) is recorded",
   ),

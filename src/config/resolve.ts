@@ -91,6 +91,7 @@ export async function resolve(
     formats: components.formats,
     pipelines: Object.entries(service.value.pipelines).map(pipeline),
     stopTimeoutMs: service.value.stop_timeout,
+    startTimeoutMs: service.value.start_timeout,
     selfAudit: service.value.self_audit,
     ...watch(service.value.reload),
     fixed: fixedOptions(agent.value, defaults, sections.service.node),

@@ -89,6 +89,8 @@ export interface ResolvedConfig {
   readonly declared?: Declarations;
   readonly pipelines: readonly ResolvedPipeline[];
   readonly stopTimeoutMs: number;
+  /** What a component gets to start in a reload; without it, as long as it likes. */
+  readonly startTimeoutMs?: number;
   /** SHA-256 of what `cairn print-config` prints for it, in hexadecimal digits. */
   readonly hash?: string;
   /** Whether the agent's own actions are records, too; they are where this is left out. */

@@ -275,6 +275,20 @@ t.test("P11: what cannot be made or started brings the old configuration back wh
   }
 });
 
+t.test("P11: a component that never starts brings the old configuration back", async (t) => {
+  const never = { start: () => new Promise<void>(() => {}) };
+  const over = { startTimeoutMs: 20 };
+  const { agent, reload, send, exported } = await running(t, plain);
+  t.match(await reload({ ...plain, exporters: { out: never }, over }), {
+    outcome: "failed",
+    problems: ['Cannot start exporter "out": it is still starting after 0.02 s'],
+  });
+  await send();
+  await agent.drained();
+  t.equal(exported.length, 1, "the old exporter delivers");
+  t.match(await reload({ ...plain, receivers: { in: {}, more: {} } }), { outcome: "applied" });
+});
+
 t.test("reload() restarts what has changed and leaves the rest running", async (t) => {
   const before: Text = {
     receivers: { "in": {}, "in/b": {} },

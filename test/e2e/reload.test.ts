@@ -17,11 +17,12 @@ import { join } from "node:path";
 import process from "node:process";
 import t, { type Test } from "tap";
 import { askControl } from "../../src/agent/control.ts";
+import { SDK_VERSION } from "../../plugins/sdk/index.ts";
 import { dataDirAt } from "../../src/agent/data-dir.ts";
 import { reloadReport } from "../../src/agent/reload-report.ts";
 import type { AgentStatus } from "../../src/agent/status.ts";
 import { sampleRecord } from "../bench/sample-data.ts";
-import { type RunningCairn, runtimeName, startCairn } from "./cairn.ts";
+import { root, type RunningCairn, runtimeName, startCairn } from "./cairn.ts";
 
 const RELOADS = process.env.CAIRN_SOAK ? 200 : 15;
 const STOPS = process.env.CAIRN_SOAK ? 200 : 5;
@@ -288,6 +289,41 @@ t.test("SIGHUP and cairn reload read the configuration again, also where it is g
   starting.kill("SIGTERM");
   t.equal((await starting.exit).code, 0);
   t.match(await startCairn(byDataDir).exit, { code: 5, stderr: /No agent is running/ });
+});
+
+t.test("P11: a plugin that ends the process does not end the agent", async (t) => {
+  const folder = t.testdir();
+  const cairn = agentIn(folder);
+  const plugin = (load: string, create: string, start: string) =>
+    writeFileSync(
+      join(folder, "ending.js"),
+      `import process, { exit } from "node:process";
+      import { z } from "${root}/node_modules/zod/index.js";
+      ${load};
+      export default {
+        kind: "extension", type: "ending", sdk: "${SDK_VERSION}",
+        stability: "beta", summary: "Ends the process", config: z.strictObject({}),
+        create: () => { ${create}; return { start: async () => { ${start} }, stop: async () => {} }; },
+      };`,
+    );
+  cairn.write(simple(folder));
+  const agent = await cairn.start();
+  const used = simple(folder, "extensions: [ending]");
+  cairn.write(`plugins: [./ending.js]\nextensions: { ending: {} }${used}`);
+  for (const end of ["process.exit(1)", "exit(1)", "process.abort()"]) {
+    plugin(end, "", "");
+    t.match(await cairn.reload(), { outcome: "refused", problems: [/is refused: a part/] }, end);
+    plugin("", end, "");
+    t.match(await cairn.reload(), { outcome: "failed", problems: [/Cannot make .*is refused/] });
+    plugin("", "", end);
+    t.match(await cairn.reload(), { outcome: "failed", problems: [/Cannot start .*is refused/] });
+  }
+  plugin("", "", "setTimeout(() => exit(1))");
+  t.match(await cairn.reload(), { outcome: "applied" });
+  await agent.said(/Error that no component handled: .*is refused/);
+  checkBooks(t, await cairn.status());
+  agent.kill("SIGTERM");
+  t.equal((await agent.exit).code, 0);
 });
 
 t.test("watched files, a ConfigMap's swapped link and ${file:} reload by themselves", async (t) => {
