@@ -30,7 +30,7 @@ function runInWorker(order: Order): Promise<Outcome> {
   });
 }
 
-t.test("the queue keeps every promise through crashes and failing disks", async (t) => {
+t.test("P1, P3, P9: the queue keeps every promise through crashes and failing disks", async (t) => {
   t.setTimeout(TIMEOUT_MS);
   const first = Number(REPLAY ?? FIRST);
   const last = REPLAY === undefined ? FIRST + HISTORIES - 1 : first;

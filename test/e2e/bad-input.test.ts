@@ -81,7 +81,7 @@ function spliced(index: number, member: string): string {
   return `${line(index).slice(0, -1)},${member}}`;
 }
 
-t.test("lines of every bad sort become dead letters; the good ones between arrive", async (t) => {
+t.test("P8: lines of every bad sort become dead letters; the good ones between arrive", async (t) => {
   const { folder, config } = setUp(t, "file: { path: IN/a.jsonl, format: cloudtrail }");
   const bad = [
     line(0).slice(0, 200),

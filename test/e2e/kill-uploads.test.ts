@@ -84,7 +84,7 @@ function tally({ objects }: AwsObjects, counts: Map<string, number>): void {
   }
 }
 
-t.test(`${KILLS} kills during uploads leave each record in the bucket exactly once`, async (t) => {
+t.test(`P5: ${KILLS} kills during uploads leave each record in the bucket exactly once`, async (t) => {
   const folder = t.testdir();
   const objects = new AwsObjects();
   let agent: RunningCairn | undefined;

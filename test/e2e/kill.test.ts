@@ -109,7 +109,7 @@ function tally(identities: Iterable<string>): Map<string, number> {
   return counts;
 }
 
-t.test(`${KILLS} kills with SIGKILL leave each record in the trail exactly once`, async (t) => {
+t.test(`P2, P3: ${KILLS} kills with SIGKILL leave each record in the trail exactly once`, async (t) => {
   const folder = t.testdir();
   const trail = join(folder, "trail");
   mkdirSync(trail);

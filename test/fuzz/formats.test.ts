@@ -167,7 +167,7 @@ t.comment(`CAIRN_FUZZ_SEED=${SEED}`);
 t.ok(samplesMissing || pools.length > 0, `${pools.length} kinds of samples`);
 
 for (const { name, row, pool } of pools) {
-  t.test(`format ${name}: changed samples end as events, ignored or rejected`, async (t) => {
+  t.test(`P8: format ${name}: changed samples end as events, ignored or rejected`, async (t) => {
     const factory = await formatOf(row);
     if (factory === undefined) throw new Error(`No format ${row.format}`);
     fc.assert(fc.property(plan, (plan) => check(factory, row, mutated(pool, plan))), {

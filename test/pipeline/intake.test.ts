@@ -199,7 +199,7 @@ t.test("an intake call stores records with their position, and repeats are count
   await pipeline.stop(patience());
 });
 
-t.test("a record that comes again is known after any number of restarts", async (t) => {
+t.test("P4: a record that comes again is known after any number of restarts", async (t) => {
   // As with a sender that waits long while the agent is started again and again: each life stores
   // something of its own, delivers all there is, and begins a segment.
   const folder = t.testdir();

@@ -24,7 +24,7 @@ function records(frames: readonly FrameHeader[]): number {
   return frames.reduce((sum, frame) => sum + frame.count, 0);
 }
 
-t.test("Queue.open() survives every flipped byte of a segment and counts the loss", async (t) => {
+t.test("P9: Queue.open() survives every flipped byte of a segment and counts the loss", async (t) => {
   const { image, segments } = await makeSmall(true);
   t.equal(segments.length, 2);
   let places = 0;
