@@ -32,7 +32,7 @@ export function isSecretName(name: string): boolean {
  */
 export function withoutSecrets(from: JsonObject): JsonObject {
   let copy: Record<string, Json> | undefined;
-  for (const name of Object.keys(from)) {
+  for (const name in from) {
     const value = from[name];
     if (value === undefined) continue;
     const shown = shownOf(value, isSecretName(name));

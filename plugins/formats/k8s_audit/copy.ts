@@ -48,7 +48,7 @@ function operation(step: Json): Json {
 
 function copyObject(object: JsonObject): JsonObject {
   const copy: Record<string, Json> = {};
-  for (const key of Object.keys(object)) {
+  for (const key in object) {
     const value = object[key];
     if (value === undefined || value === null || NOISE.has(key)) continue;
     setMember(
@@ -123,7 +123,7 @@ const PATCH_ANNOTATION = "patch.webhook.admission.k8s.io/";
 /** The event's own annotations: decisions of authorization, admission and pod security. */
 export function copyAnnotations(annotations: JsonObject): JsonObject {
   const copy: Record<string, Json> = {};
-  for (const key of Object.keys(annotations)) {
+  for (const key in annotations) {
     const value = annotations[key];
     if (typeof value !== "string" || key.startsWith(PATCH_ANNOTATION)) continue;
     setMember(copy, key, value);
