@@ -3,13 +3,12 @@
 
 import { constants } from "node:fs";
 import { type FileHandle, open, readFile, stat, truncate } from "node:fs/promises";
-import { promisify } from "node:util";
-import { gunzip } from "node:zlib";
 import { atomicFileCalls, writeFileAtomic } from "../../sdk/atomic-file.ts";
 import type { Runtime, StoredRecord } from "../../sdk/index.ts";
 import { type BatchIdentity, type Damage, encodeFrame, readFrames } from "./frame.ts";
 import { type Part, type PartColumn, PartGoneError, type TellDamage } from "./part.ts";
 import { DAY_MS, Rows, timeOf } from "./rows.ts";
+import { unzip } from "./unzip.ts";
 
 // Large enough to compress well, small enough to read one event out of: 0.3 ms. A call of gzip costs as
 // much as 60 KiB do, on both runtimes.
@@ -33,8 +32,6 @@ export interface LogBeginning {
   /** The last batch before it. */
   readonly batch?: BatchIdentity | undefined;
 }
-
-const unzip = promisify(gunzip);
 
 /** The log. One call of `append` at a time. */
 export class LiveLog implements Part {
@@ -170,7 +167,7 @@ export class LiveLog implements Part {
     const place = this.#blocks[block];
     if (place === undefined) return undefined;
     try {
-      return await unzip(await this.read(place));
+      return unzip(await this.read(place));
     } catch (error) {
       if (error instanceof PartGoneError) throw error;
       this.#tell(this.path, `block ${block}: ${error instanceof Error ? error.message : error}`);

@@ -21,6 +21,10 @@ import { decodePosition, encodePosition, mayHold, select, type Selected } from "
 export const LIMIT_MAX = 10_000;
 // What a page looks at, at most, before it answers what it has: some 100 ms of work.
 const EXAMINED_MAX = 20_000;
+// Blocks that are read at the same time: half the wait, and some 4 MiB.
+const READ_AT_ONCE = 16;
+// Parts whose columns are read at the same time.
+const SELECTED_AT_ONCE = 4;
 // And what it may weigh: records of the largest size are a quarter MiB.
 const PAGE_TEXT_MAX = 16 * 1024 * 1024;
 // Attributes with more values than this are counted by the most frequent ones so far.
@@ -49,21 +53,31 @@ export async function lookup(source: Source, query: HistoryQuery): Promise<Histo
   let bytes = 0;
   while (events.length < limit && examined < EXAMINED_MAX && bytes < PAGE_TEXT_MAX) {
     query.signal?.throwIfAborted();
-    const row = await stream.next();
-    if (row === undefined) {
-      if (order !== "arrival") return { events };
-      return { events, next: last === undefined ? endOf([]) : encodePosition(last, order) };
+    const rows = await take(stream, Math.min(limit - events.length, READ_AT_ONCE));
+    const found = await readEvents(source, rows, query);
+    for (const event of found) {
+      events.push(event);
+      bytes += event.text.length;
     }
-    last = row.position;
-    examined++;
-    const event = await readEvent(source, row, query);
-    if (event === undefined) continue;
-    events.push(event);
-    bytes += event.text.length;
+    examined += rows.length;
+    last = rows.at(-1)?.position ?? last;
+    if (rows.length > 0) continue;
+    if (order !== "arrival") return { events };
+    return { events, next: last === undefined ? endOf([]) : encodePosition(last, order) };
   }
   if (last === undefined) return { events };
   const isEnd = order !== "arrival" && await stream.next() === undefined;
   return isEnd ? { events } : { events, next: encodePosition(last, order) };
+}
+
+async function take(stream: Merge, count: number): Promise<Row[]> {
+  const rows: Row[] = [];
+  while (rows.length < count) {
+    const row = await stream.next();
+    if (row === undefined) break;
+    rows.push(row);
+  }
+  return rows;
 }
 
 /** Position of the last event that came in. */
@@ -114,7 +128,8 @@ export async function counts(
   const top = [...found].sort(([, a], [, b]) => b.count - a.count).slice(0, limit);
   const values: { value: string; count: number }[] = [];
   for (const [print, { count, row }] of top) {
-    const record = (await readRecord(source, row))?.record;
+    const text = await readText(source, row, new Map());
+    const record = text === undefined ? undefined : parsed(text);
     const value = record && valuesOf(record, attribute).find((text) => fingerprint(text) === print);
     if (value !== undefined) values.push({ value, count });
   }
@@ -161,36 +176,55 @@ async function* matches(
   source: Source,
   filter: HistoryFilter & { readonly signal?: AbortSignal | undefined },
 ): AsyncGenerator<{ readonly selected: Selected; readonly indexes: Uint32Array }> {
-  for (const part of source.parts) {
+  const parts = source.parts.filter((part) => mayHold(part, filter, "newest", undefined));
+  for (let first = 0; first < parts.length; first += SELECTED_AT_ONCE) {
     filter.signal?.throwIfAborted();
-    if (!mayHold(part, filter, "newest", undefined)) continue;
-    const selected = await select(part, filter, "newest");
-    if (filter.text === undefined) {
-      yield { selected, indexes: selected.indexes };
-      continue;
+    const some = parts.slice(first, first + SELECTED_AT_ONCE);
+    for (const selected of await Promise.all(some.map((part) => select(part, filter, "newest")))) {
+      yield { selected, indexes: await meant(source, selected, filter) };
     }
-    const indexes: number[] = [];
-    for (const index of selected.indexes) {
-      filter.signal?.throwIfAborted();
-      const event = await readEvent(source, rowOf(selected, index), filter);
-      if (event !== undefined) indexes.push(index);
-    }
-    yield { selected, indexes: Uint32Array.from(indexes) };
   }
 }
 
-/** The event of a row, where it is what the filter means; undefined also where it is damaged. */
-async function readEvent(
+/** Of the selected rows, those whose record holds the filter's text. */
+async function meant(
   source: Source,
+  selected: Selected,
+  filter: HistoryFilter & { readonly signal?: AbortSignal | undefined },
+): Promise<Uint32Array> {
+  if (filter.text === undefined) return selected.indexes;
+  const indexes: number[] = [];
+  for (const index of selected.indexes) {
+    filter.signal?.throwIfAborted();
+    const [event] = await readEvents(source, [rowOf(selected, index)], filter);
+    if (event !== undefined) indexes.push(index);
+  }
+  return Uint32Array.from(indexes);
+}
+
+/** The events of rows that are what the filter means; without those that are damaged. */
+async function readEvents(
+  source: Source,
+  rows: readonly Row[],
+  filter: HistoryFilter,
+): Promise<HistoryEvent[]> {
+  const blocks: Blocks = new Map();
+  const texts = await Promise.all(rows.map((row) => readText(source, row, blocks)));
+  const sought = filter.text?.toLowerCase() ?? "";
+  return texts.flatMap((text, i) => {
+    if (text === undefined || (sought !== "" && !text.toLowerCase().includes(sought))) return [];
+    return eventIn(source, text, rows[i]!, filter) ?? [];
+  });
+}
+
+function eventIn(
+  source: Source,
+  text: string,
   row: Row,
   filter: HistoryFilter,
-): Promise<HistoryEvent | undefined> {
-  const read = await readRecord(source, row);
-  if (read === undefined) return undefined;
-  const { record, text } = read;
-  if (filter.text !== undefined && !text.toLowerCase().includes(filter.text.toLowerCase())) {
-    return undefined;
-  }
+): HistoryEvent | undefined {
+  const record = parsed(text);
+  if (record === undefined) return undefined;
   if (!filter.attributes.every(({ key, value }) => valuesOf(record, key).includes(value))) {
     return undefined;
   }
@@ -209,26 +243,44 @@ function nameOr(value: unknown, pattern: RegExp, own: string): string {
   return typeof value === "string" && pattern.test(value) ? value : own;
 }
 
-async function readRecord(
-  { cache }: Source,
+/** Blocks that are being read. */
+type Blocks = Map<string, Promise<Uint8Array | undefined>>;
+
+async function readText(
+  source: Source,
   { part, index }: Row,
-): Promise<{ record: CloudTrailRecord; text: string } | undefined> {
+  reading: Blocks,
+): Promise<string | undefined> {
   const [blocks, offsets] = await Promise.all([part.column("block"), part.column("offset")]);
   const block = blocks[index];
   const offset = offsets[index];
   if (block === undefined || offset === undefined) return undefined;
   const key = `${part.name} ${block}`;
-  let bytes = cache.get(key);
-  if (!(bytes instanceof Uint8Array)) {
-    bytes = await part.block(block);
-    if (bytes === undefined) return undefined;
-    cache.set(key, bytes);
-  }
+  let read = reading.get(key);
+  if (read === undefined) reading.set(key, read = readBlock(source, part, block, key));
+  const bytes = await read;
+  if (bytes === undefined) return undefined;
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = buffer.indexOf(0x0a, offset);
-  const text = buffer.toString("utf8", offset, end < 0 ? buffer.length : end);
+  return buffer.toString("utf8", offset, end < 0 ? buffer.length : end);
+}
+
+async function readBlock(
+  { cache }: Source,
+  part: Part,
+  block: number,
+  key: string,
+): Promise<Uint8Array | undefined> {
+  const cached = cache.get(key);
+  if (cached instanceof Uint8Array) return cached;
+  const bytes = await part.block(block);
+  if (bytes !== undefined) cache.set(key, bytes);
+  return bytes;
+}
+
+function parsed(text: string): CloudTrailRecord | undefined {
   try {
-    return { record: JSON.parse(text) as CloudTrailRecord, text };
+    return JSON.parse(text) as CloudTrailRecord;
   } catch {
     // The queue takes nothing that is no JSON; one such text would not hide all others.
     return undefined;

@@ -7,6 +7,9 @@ import { compare, mayHold, type Order, type Position, select, type Selected } fr
 /** More rows than a log ever has; seven digits of base 36 hold it. */
 export const END_ROW = 2 ** 32 - 1;
 
+// A part that is read is up to 1.5 MiB of columns.
+const OPENED_AT_ONCE_MAX = 8;
+
 /** A row that a lookup came upon. */
 export interface Row {
   readonly part: Part;
@@ -32,6 +35,7 @@ export class Merge {
   readonly #after: Position | undefined;
   readonly #waiting: Part[];
   readonly #open: OpenPart[] = [];
+  #atOnce = 1;
 
   constructor(
     parts: readonly Part[],
@@ -55,9 +59,7 @@ export class Merge {
       }
       const [part] = this.#waiting;
       if (part !== undefined && !(best && this.#comesFirst(best, part))) {
-        this.#waiting.shift();
-        const selected = await select(part, this.#filter, this.#order, this.#after);
-        if (selected.indexes.length > 0) this.#open.push({ selected, at: 0 });
+        await this.#openNext();
         continue;
       }
       if (best === undefined) return undefined;
@@ -67,6 +69,17 @@ export class Merge {
       }
       return row;
     }
+  }
+
+  /** Opens the next part; where those before held nothing, twice as many at once. */
+  async #openNext(): Promise<void> {
+    const parts = this.#waiting.splice(0, this.#atOnce);
+    const all = await Promise.all(
+      parts.map((part) => select(part, this.#filter, this.#order, this.#after)),
+    );
+    const found = all.filter(({ indexes }) => indexes.length > 0);
+    for (const selected of found) this.#open.push({ selected, at: 0 });
+    this.#atOnce = found.length > 0 ? 1 : Math.min(this.#atOnce * 2, OPENED_AT_ONCE_MAX);
   }
 
   /** Where the first row of a part may stand, at the earliest. */

@@ -10,10 +10,10 @@
 import { Buffer } from "node:buffer";
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { promisify } from "node:util";
-import { crc32, gunzip } from "node:zlib";
+import { crc32 } from "node:zlib";
 import { type Part, type PartColumn, PartGoneError, type TellDamage } from "./part.ts";
 import { numbersOf } from "./rows.ts";
+import { unzip } from "./unzip.ts";
 
 /** Begins and ends the file. */
 export const SEGMENT_MARK = Buffer.from("CHS1");
@@ -54,8 +54,6 @@ export interface ReadCache {
   get(key: string): Uint8Array | Uint32Array | undefined;
   set(key: string, value: Uint8Array | Uint32Array): unknown;
 }
-
-const unzip = promisify(gunzip);
 
 /** The file's name of a log's segment. */
 export function segmentName(log: number): string {
@@ -148,7 +146,7 @@ export class Segment implements Part {
     const end = starts[block + 1];
     if (at === undefined || end === undefined) return undefined;
     try {
-      return await unzip(await this.#read(at, end - at));
+      return unzip(await this.#read(at, end - at));
     } catch (error) {
       if (error instanceof PartGoneError) throw error;
       this.#tell(this.path, `block ${block}: ${error instanceof Error ? error.message : error}`);
@@ -161,7 +159,7 @@ export class Segment implements Part {
     const place = this.#footer.columns[name];
     if (place === undefined) return new Uint32Array();
     try {
-      const numbers = numbersOf(await unzip(await this.#read(...place)));
+      const numbers = numbersOf(unzip(await this.#read(...place)));
       if (DELTAS.has(name)) {
         for (let i = 1; i < numbers.length; i++) numbers[i]! += numbers[i - 1]!;
       }
