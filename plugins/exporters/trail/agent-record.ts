@@ -3,6 +3,7 @@
 
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { diskError } from "../../sdk/disk-error.ts";
 import type { TrailPublicKey } from "../../sdk/trail-service.ts";
 import { readChains } from "./digest-journal.ts";
 import type { Chain } from "./journal-line.ts";
@@ -19,19 +20,24 @@ export function digestFolder(component: string): string {
   return join(component, "digests");
 }
 
-/** Reads the records of every trail; a running agent goes on. Rejects where they cannot be read. */
+/**
+ * Reads the records of every trail; a running agent goes on. Rejects with a RetryableError where
+ * there is no data_dir, or it cannot be read.
+ */
 export async function readAgentRecord(dataDir: string): Promise<AgentRecord> {
   const components = join(dataDir, "components");
-  const names = await readdir(components).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    throw error;
-  });
   const chains: Chain[] = [];
   const publicKeys: TrailPublicKey[] = [];
-  for (const name of names.filter((name) => name.startsWith("exporter."))) {
-    const folder = digestFolder(join(components, name));
-    chains.push(...await readChains(folder));
-    publicKeys.push(...await readPublicKeys(folder));
+  let path = components;
+  try {
+    const names = await readdir(components);
+    for (const name of names.filter((name) => name.startsWith("exporter."))) {
+      path = digestFolder(join(components, name));
+      chains.push(...await readChains(path));
+      publicKeys.push(...await readPublicKeys(path));
+    }
+  } catch (error) {
+    throw diskError("read what the agent remembers in", path, error);
   }
   return { chains, publicKeys };
 }

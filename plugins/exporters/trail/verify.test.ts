@@ -12,7 +12,7 @@ import { testAgent } from "../../sdk/conformance.ts";
 import { type Digest, digestHash, digestSignedText } from "../../sdk/cloudtrail/digest.ts";
 import { formatDigestKey } from "../../sdk/cloudtrail/digest-key.ts";
 import { formatLogFileKey, uniquePart } from "../../sdk/cloudtrail/log-file.ts";
-import type { VerifyProblem, VerifyReport } from "../../sdk/index.ts";
+import type { VerifyOptions, VerifyProblem, VerifyReport } from "../../sdk/index.ts";
 import { verifyTrail } from "./verify.ts";
 
 const { accountId, region } = testAgent;
@@ -93,7 +93,10 @@ class Place {
     return key;
   }
 
-  async verify(now = NOON): Promise<{ report: VerifyReport | undefined; told: string[] }> {
+  async verify(
+    now = NOON,
+    more: Partial<VerifyOptions> = {},
+  ): Promise<{ report: VerifyReport | undefined; told: string[] }> {
     const told: string[] = [];
     const onProblem = ({ kind, path, problem }: VerifyProblem) => {
       const isAboutKey = problem.startsWith("is signed with a key that is not known");
@@ -105,6 +108,7 @@ class Place {
       version: "0",
       signal: new AbortController().signal,
       onProblem,
+      ...more,
     });
     return { report, told };
   }
@@ -156,6 +160,19 @@ t.test("what cannot be read is an error, not a file that is missing", async (t) 
   // Reading its first byte is an error of input and output.
   await symlink("/proc/self/mem", join(p.folder, key));
   await t.rejects(p.verify(), { name: "RetryableError", message: /^Cannot read ".*": the disk/ });
+});
+
+t.test("a data_dir that is named but not there, or whose keys are damaged, is told", async (t) => {
+  const p = await place(t);
+  await p.digest([]);
+  const dataDir = join(dirname(p.folder), "data");
+  const reason = /^Cannot read what the agent remembers in ".*data.components/;
+  await t.rejects(p.verify(NOON, { dataDir }), { name: "RetryableError", message: reason });
+  t.ok((await p.verify(NOON, { ownDataDir: dataDir })).report, "this host's own need not be there");
+  const folder = join(dataDir, "components", "exporter.trail", "digests");
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "keys.json"), "{");
+  await t.rejects(p.verify(NOON, { dataDir }), { name: "RetryableError", message: reason });
 });
 
 t.test("a file of a second trail waits for that trail's digest, an hour at most", async (t) => {
