@@ -8,6 +8,7 @@ import { join } from "node:path";
 import process from "node:process";
 import t, { type Test } from "tap";
 import { KINDS } from "../../src/agent/registry.ts";
+import { callCairn } from "../cli/call.ts";
 import { commandOf, root, runtimeName } from "./cairn.ts";
 
 interface Ended {
@@ -126,22 +127,25 @@ t.test("plugins outside the tree", async (t) => {
       const made = await runFile(CAIRN, ["plugin", "new", kind, "badge"], folder);
       t.equal(made.code, 0, failure(made));
       const own = join(folder, `cairn-${kind}-badge`);
-      // On Node: tap does not start on Deno by itself.
-      const tested = await run("node", [join(own, "index.test.js")], own);
-      t.equal(tested.code, 0, failure(tested));
-      t.match(tested.text, /^# Subtest|^ok 1/m);
+      // Its test runs on Node, as tap does not start on Deno by itself: once, in the pass of Node.
+      if (runtimeName === "node") {
+        const tested = await run("node", [join(own, "index.test.js")], own);
+        t.equal(tested.code, 0, failure(tested));
+        t.match(tested.text, /^# Subtest|^ok 1/m);
+      }
       const valid = await runFile(
         CAIRN,
         ["validate", "--config", join(own, "cairn.yaml")],
         folder,
       );
       t.equal(valid.code, 0, failure(valid));
-      const again = await runFile(CAIRN, ["plugin", "new", kind, "badge"], folder);
-      t.match(again, { code: 1, text: "it is not empty" });
+      const again = await callCairn(["plugin", "new", kind, "badge", "--directory", own]);
+      t.match(again, { code: 1, stderr: "it is not empty" });
     });
   }
 
-  await t.test("the types of the SDK are found from outside", async (t) => {
+  const once = runtimeName === "deno" && "the compiler runs on Node, in its pass";
+  await t.test("the types of the SDK are found from outside", { skip: once }, async (t) => {
     const source = `import { defineFormat, NOTHING, RejectedInput } from "cairn-agent/sdk";
 import { conformance } from "cairn-agent/sdk/conformance";
 import t from "tap";
