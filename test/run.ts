@@ -167,21 +167,20 @@ function print({ runtime, file, passed, failed, skipped, ms, output }: Result): 
 }
 
 /**
- * Builds what Node runs. Before a full run the types and the form of everything are checked, too;
- * for single files only what changed is translated, whatever stands in the rest of the tree.
+ * Builds what Node runs: all of it, with its types, before a full run; for single files only what
+ * changed is translated, whatever stands in the rest of the tree.
  */
 async function prepare(all: boolean): Promise<boolean> {
-  if (!all) {
-    await buildChanged();
-    return true;
-  }
-  const commands = [["tsc", "-p", "."], ["npm", "run", "check"]];
-  const codes = await Promise.all(commands.map(async (command) => {
-    const [code, output] = await run(command, {});
-    if (code !== 0) console.log(`${command.join(" ")} failed:\n${output}`);
-    return code;
-  }));
-  return codes.every((code) => code === 0);
+  if (all) return await passes(["tsc", "-p", "."]);
+  await buildChanged();
+  return true;
+}
+
+/** Runs a command that says nothing of use unless it fails. */
+async function passes(command: readonly string[]): Promise<boolean> {
+  const [code, output] = await run(command, {});
+  if (code !== 0) console.log(`${command.join(" ")} failed:\n${output}`);
+  return code === 0;
 }
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -200,7 +199,12 @@ async function main(argv: readonly string[]): Promise<number> {
   const env: Record<string, string> = isSoak ? { CAIRN_SOAK: "1" } : {};
   const jobs = makeJobs(runtimes, files);
   const results: Result[] = [];
+  // Types, words and form of everything are checked beside the first tests: that takes one processor.
+  const checks = all ? [["npm", "run", "check"]] : [];
+  let failedChecks = 0;
   const worker = async () => {
+    const check = checks.pop();
+    if (check !== undefined && !await passes(check)) failedChecks++;
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       for (const result of await test(job, env)) {
         print(result);
@@ -212,10 +216,11 @@ async function main(argv: readonly string[]): Promise<number> {
   const sum = (key: "passed" | "failed" | "skipped") =>
     results.reduce((total, result) => total + result[key], 0);
   const skipped = sum("skipped");
+  const failed = sum("failed") + failedChecks;
   console.log(
-    `\n${sum("passed")} passed, ${sum("failed")} failed${skipped ? `, ${skipped} skipped` : ""}`,
+    `\n${sum("passed")} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ""}`,
   );
-  return sum("failed") === 0 && results.length > 0 ? 0 : 1;
+  return failed === 0 && results.length > 0 ? 0 : 1;
 }
 
 process.exit(await main(process.argv.slice(2)));
