@@ -1,14 +1,14 @@
 // Format docker: what Podman's API and `docker events` really wrote, actions of every kind, and the
 // samples of Docker's manual.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import t from "tap";
 import { conformance, testContext } from "../../sdk/conformance.ts";
 import { type AuditEvent, RejectedInput } from "../../sdk/index.ts";
 import docker from "./index.ts";
+import { sampleFile } from "../../../test/formats/sample-file.ts";
 
 const folder = dirname(fileURLToPath(import.meta.url));
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -179,19 +179,9 @@ t.test("health checks are ignored with a reason; what is no event is rejected", 
   t.match(found.rejected, [/^Has no "Action"/, /^Is no event of an engine/, /^Has no time/]);
 });
 
-function samples(): string {
-  let root = folder;
-  while (!existsSync(join(root, "package.json"))) root = dirname(root);
-  return process.env.CAIRN_SAMPLES ?? join(root, "../shared/samples");
-}
-
 t.test("every sample of Docker's own tests and manual is an event", async (t) => {
-  const at = join(samples(), "docker-events/docker-cli");
-  if (!existsSync(at)) {
-    if (process.env.CI) t.fail(`${at} is missing`);
-    else t.pass(`${at} is not on this machine`, { skip: true });
-    return;
-  }
+  const at = sampleFile(t, "docker-events/docker-cli");
+  if (at === undefined) return;
   const names = [
     "docker-events-json.golden",
     "docker-events-json-template.golden",

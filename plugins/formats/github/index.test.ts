@@ -1,13 +1,11 @@
 // Format github: its contract, entries and payloads of every kind, other people's samples.
 
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import t, { type Test } from "tap";
 import { conformance, testContext } from "../../sdk/conformance.ts";
 import type { AuditEvent } from "../../sdk/index.ts";
 import github from "./index.ts";
+import { sampleFile } from "../../../test/formats/sample-file.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 const receivedAt = Date.UTC(2026, 0, 1);
@@ -173,14 +171,9 @@ t.test("payloads of webhooks are named by what they are about", async (t) => {
 });
 
 function sample(t: Test, name: string): readonly string[] {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, "package.json")) || /\bdist\b/.test(root)) root = dirname(root);
-  const folder = process.env.CAIRN_SAMPLES ?? join(root, "../shared/samples");
-  const path = join(folder, "github-audit", name);
-  if (existsSync(path)) return readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
-  if (process.env.CI) t.fail(`${name} is missing`);
-  else t.pass(`${name} is not on this machine`, { skip: true });
-  return [];
+  const path = sampleFile(t, `github-audit/${name}`);
+  if (path === undefined) return [];
+  return readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
 }
 
 t.test("Panther's and StreamAlert's samples are described or left out, none rejected", async (t) => {

@@ -1,13 +1,11 @@
 // Format gitlab: its contract, events as logged and as streamed, requests, and Panther's samples.
 
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { conformance, testContext } from "../../sdk/conformance.ts";
 import type { AuditEvent } from "../../sdk/index.ts";
 import gitlab from "./index.ts";
+import { sampleFile } from "../../../test/formats/sample-file.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -216,15 +214,8 @@ t.test("what is neither is left out and counted", async (t) => {
 });
 
 t.test("Panther's samples are requests with their parameters", async (t) => {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, "package.json")) || /\bdist\b/.test(root)) root = dirname(root);
-  const folder = process.env.CAIRN_SAMPLES ?? join(root, "../shared/samples");
-  const path = join(folder, "gitlab-audit/panther-analysis/gitlab-rule-tests.jsonl");
-  if (!existsSync(path)) {
-    if (process.env.CI) t.fail(`${path} is missing`);
-    else t.pass("no samples on this machine", { skip: true });
-    return;
-  }
+  const path = sampleFile(t, "gitlab-audit/panther-analysis/gitlab-rule-tests.jsonl");
+  if (path === undefined) return;
   const lines = readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
   const found = lines.map((line) => events(line)[0]!);
   t.same(found.map(({ action }) => action), ["RequestPage", "ResetPassword", "ResetPassword"]);

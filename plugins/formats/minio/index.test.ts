@@ -1,13 +1,11 @@
 // Format minio: its contract, calls of every kind, and the entry of MinIO's own documentation.
 
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { readFileSync } from "node:fs";
 import t from "tap";
 import { conformance, testContext } from "../../sdk/conformance.ts";
 import type { AuditEvent } from "../../sdk/index.ts";
 import minio from "./index.ts";
+import { sampleFile } from "../../../test/formats/sample-file.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
@@ -145,15 +143,8 @@ t.test("the server's own log is left out and counted, batches are read", async (
 });
 
 t.test("the entry of MinIO's documentation is read", async (t) => {
-  let root = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(root, "package.json")) || /\bdist\b/.test(root)) root = dirname(root);
-  const folder = process.env.CAIRN_SAMPLES ?? join(root, "../shared/samples");
-  const path = join(folder, "minio/minio-docs/audit.jsonl");
-  if (!existsSync(path)) {
-    if (process.env.CI) t.fail(`${path} is missing`);
-    else t.pass("no samples on this machine", { skip: true });
-    return;
-  }
+  const path = sampleFile(t, "minio/minio-docs/audit.jsonl");
+  if (path === undefined) return;
   const found = events(readFileSync(path, "utf8"));
   t.match(found, [{
     time: Date.UTC(2024, 1, 29, 19, 39, 25, 744),
