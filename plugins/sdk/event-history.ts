@@ -89,6 +89,8 @@ export class HistoryPositionError extends Error {
 
 /** What was recorded and can be looked up. */
 export interface EventHistory {
+  /** Id of the exporter that keeps it, by which people choose where there are several. */
+  readonly exporter?: string | undefined;
   /** One page. Throws HistoryPositionError where `after` is none of its positions. */
   lookup(query: HistoryQuery): Promise<HistoryPage>;
   /** How many events fall into each of `buckets` equal parts of `from` (inclusive) to `to`. */

@@ -34,6 +34,7 @@ export const history: Command = {
     },
     json: { type: "boolean", help: "The records, one a line" },
     csv: { type: "boolean", help: "For a spreadsheet" },
+    exporter: { type: "string", value: "ID", help: "Which history, where there are several" },
     ...DATA_DIR_OPTIONS,
   },
   async run(args, shell) {
@@ -48,6 +49,7 @@ export const history: Command = {
     if (typeof chosen === "number") return chosen;
     const { dataDir, config } = chosen;
     const lookup = await openLookup(dataDir, {
+      exporter: args.values.exporter?.[0],
       own: config?.agent ?? OWN,
       clock: Date.now,
       tell: (message) => shell.error.write(`cairn: ${escapeText(message)}\n`),

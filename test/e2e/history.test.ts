@@ -1,7 +1,7 @@
 // The event history of the real agent: killed at random moments it holds each event once, and `cairn
 // history` tells them, of a running agent and without one, whatever their fields hold.
 
-import { appendFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import t from "tap";
@@ -128,4 +128,34 @@ t.test("cairn history asks the running agent, and follows what comes", async (t)
   agent.kill("SIGTERM");
   await agent.exit;
   t.equal(await ask("AccessKeyId=AKIA1", "--json"), text, "and without an agent");
+});
+
+t.test("cairn history asks which of several histories is meant", async (t) => {
+  const folder = t.testdir({ "in.jsonl": `${JSON.stringify(sampleRecord(1))}\n` });
+  const path = configuration(folder);
+  const text = readFileSync(path, "utf8")
+    .replace("{ history: {", "{ history/long: { retention_days: 3650 }, history: {")
+    .replace("[history]", "[history, history/long]");
+  writeFileSync(path, text);
+  const ask = (...args: string[]) => startCairn(["history", "--config", path, ...args]).exit;
+  const told = async (what: string) => {
+    const { code, stderr } = await ask();
+    t.equal(code, 6, what);
+    t.match(
+      stderr,
+      /several event histories: choose by --exporter one of history(, |\/long)/,
+      what,
+    );
+    const wrong = await ask("--exporter", "history/short");
+    t.match(wrong.stderr, /Exporter "history\/short" keeps no event history: there is history/);
+    const { stdout } = await ask("--exporter", "history/long", "--json", "--limit", "all");
+    t.same(idsOf(stdout), [sampleRecord(1).eventID], what);
+  };
+  await cairn("run", "--once", "--config", path);
+  await told("without an agent");
+  const agent = startCairn(["run", "--config", path]);
+  await agent.said(/Running/);
+  await told("of the agent");
+  agent.kill("SIGTERM");
+  await agent.exit;
 });

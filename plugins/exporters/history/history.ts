@@ -17,6 +17,8 @@ const ATTEMPTS = 3;
 
 /** What the history answers from; `store` is asked each time, since it may be opened anew. */
 export interface HistoryParts {
+  /** Id of the exporter. */
+  readonly exporter?: string | undefined;
   readonly store: () => HistoryStore;
   readonly cache: ReadCache;
   readonly own: Source["own"];
@@ -28,6 +30,10 @@ export class StoredHistory implements EventHistory {
 
   constructor(parts: HistoryParts) {
     this.#of = parts;
+  }
+
+  get exporter(): string | undefined {
+    return this.#of.exporter;
   }
 
   lookup(query: HistoryQuery): Promise<HistoryPage> {

@@ -1,7 +1,7 @@
 // The history on a real disk: each batch once whatever happens, sealing, retention, damage, and what
 // `cairn verify` says of it.
 
-import { mkdir, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, open, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import t from "tap";
 import {
@@ -351,6 +351,78 @@ t.test("append() that fails leaves nothing behind, and the same batch goes in la
   t.same(await ids(), idsOf(testBatch(1, 5)));
   await store.append(testBatch(6, 9));
   t.same(await ids(), idsOf(testBatch(1, 9)));
+  await store.close();
+});
+
+/** File calls that fail as those of a full or broken disk do; call what it answers to mend them. */
+async function breakFiles(folder: string, broken: Record<string, string>): Promise<() => void> {
+  const file = await open(join(folder, "probe"), "w");
+  const calls = Object.getPrototypeOf(file) as Record<string, (...args: never[]) => unknown>;
+  const whole = Object.keys(broken).map((name) => [name, calls[name]!] as const);
+  await file.close();
+  for (const [name, call] of whole) {
+    calls[name] = async function (this: unknown, ...args: never[]) {
+      // A full disk takes some of what is written.
+      if (name === "write") await call.call(this, args[0]!, args[1]!, 7 as never, args[3]!);
+      throw Object.assign(new Error(broken[name]), { code: broken[name] });
+    };
+  }
+  return () => {
+    for (const [name, call] of whole) calls[name] = call;
+  };
+}
+
+for (
+  const [what, broken, message] of [
+    ["a full disk", { write: "ENOSPC" }, /no space left on the disk: free some/],
+    [
+      "a full disk that cuts nothing",
+      { write: "ENOSPC", truncate: "EIO" },
+      /no space left|reports an error/,
+    ],
+    ["a disk that does not sync", { datasync: "EIO" }, /the disk reports an error/],
+    ["a read-only file system", { write: "EROFS", truncate: "EROFS" }, /mount it for writing/],
+  ] as const
+) {
+  t.test(`export() to ${what} keeps what there is, and the batch goes in once it is mended`, async (t) => {
+    const folder = t.testdir();
+    const context = testContext({ directory: join(folder, "history"), clock: () => NOW });
+    const exporter = history.create(history.config.parse({}), context);
+    const host = testHost();
+    await exporter.start(host);
+    const [service] = host.find(eventHistoryService);
+    const ids = async () => (await service!.lookup(all)).events.map(({ id }) => id);
+    await exporter.export(testBatch(1, 3), never);
+    const mend = await breakFiles(folder, broken);
+    try {
+      for (let attempt = 0; attempt < 2; attempt++) {
+        await t.rejects(exporter.export(testBatch(4, 6), never), {
+          name: "RetryableError",
+          message,
+        });
+        t.same(await ids(), idsOf(testBatch(1, 3)));
+      }
+    } finally {
+      mend();
+    }
+    await exporter.export(testBatch(4, 6), never);
+    await exporter.export(testBatch(4, 6), never);
+    t.same(await ids(), idsOf(testBatch(1, 6)));
+    await exporter.stop(never);
+    const again = await opened(join(folder, "history"));
+    t.same(await again.ids(), idsOf(testBatch(1, 6)), "also when it is opened anew");
+    await again.store.close();
+  });
+}
+
+t.test("tend() keeps the last three damaged logs, and none that is too old", async (t) => {
+  const names = [1, 2, 3, 4, 5].map((log) => `log-0000000${log}.broken`);
+  const directory = t.testdir(Object.fromEntries(names.map((name) => [name, "x"])));
+  await utimes(join(directory, names[3]!), new Date(0), new Date(0));
+  const { store } = await opened(directory);
+  await store.tend();
+  const left = (await readdir(directory)).filter((name) => name.endsWith(".broken"));
+  t.same(left.sort(), [names[2], names[4]]);
   await store.close();
 });
 

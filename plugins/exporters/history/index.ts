@@ -58,6 +58,7 @@ class HistoryExporter implements Exporter {
     host.provide(
       eventHistoryService,
       new StoredHistory({
+        exporter: this.#context.id,
         store: () => this.#opened(),
         cache: this.#cache,
         own: this.#context.agent,

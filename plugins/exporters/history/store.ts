@@ -8,7 +8,7 @@
 // A log is sealed when it is large, and once a day. Its segments are written first, then its seal, then
 // the next log, and then it is removed: whatever the moment of a crash, each event is in one part.
 
-import { readdir, rename, rm } from "node:fs/promises";
+import { readdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { atomicFileCalls, makeFolderDurable } from "../../sdk/atomic-file.ts";
 import type { ExportBatch, Log, Runtime } from "../../sdk/index.ts";
@@ -25,6 +25,9 @@ const LOG_ROWS_MAX = 32_768;
 const LOG_BYTES_MAX = 64 * 1024 * 1024;
 // A day is sealed when it has been over for an hour: what is late by less is still in it.
 const SEAL_AFTER_MS = 3_600_000;
+// Damaged logs that are kept for whoever wants to look at them; each is up to 64 MiB.
+const BROKEN_MAX = 3;
+const BROKEN_NAME = /^log-\d{8,}\.broken$/;
 const LOG_NAME = /^log-(\d{8,})$/;
 const DAY_NAME = /^\d{4}-\d{2}-\d{2}$/;
 
@@ -220,6 +223,19 @@ export class HistoryStore {
       await rm(join(directory, day), { recursive: true, force: true });
       await atomicFileCalls.syncFolder(directory);
       log.info("Dropped a day of the history: it is too old", { day });
+    }
+    await this.#dropBroken(names.filter((name) => BROKEN_NAME.test(name)).sort());
+  }
+
+  /** Of damaged logs the last few stay, and none that is too old. */
+  async #dropBroken(names: readonly string[]): Promise<void> {
+    const { directory, log } = this.#options;
+    for (const [i, name] of names.entries()) {
+      const path = join(directory, name);
+      const isOld = (await stat(path)).mtimeMs < this.horizon;
+      if (!isOld && i >= names.length - BROKEN_MAX) continue;
+      await rm(path, { force: true });
+      log.info("Dropped a damaged log of the history", { name, isOld });
     }
   }
 
