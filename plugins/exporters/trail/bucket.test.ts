@@ -258,6 +258,25 @@ t.test("a start and a delivery without a store say what to do, and go on later",
   await stopInTime(t, exporter);
 });
 
+t.test("who says yes to everything is no store, and who redirects is told", async (t) => {
+  const answer: { status: number; headers?: Record<string, string> } = { status: 200 };
+  const portal = await new FaultyServer(({ method }) =>
+    method === "HEAD" ? { status: 404 } : { ...answer, body: "<html><p>Log in</p></html>" }
+  ).start();
+  t.teardown(() => portal.stop());
+  const options = trail.config.parse({ ...BUCKET, endpoint: portal.url, part_size: "5MiB" });
+  const s3 = bucketStore("a-bucket", "arn", options, testContext());
+  const put = (bytes: number) =>
+    s3.put("k", randomBytes(bytes), { contentType: "text/plain", textHash: "a" }, SIGNAL);
+  await t.rejects(put(1), { code: "NoETag", message: /endpoint and proxies lead to a store$/ });
+  answer.status = 307;
+  answer.headers = { location: "https://elsewhere.example/" };
+  await t.rejects(put(1), { message: /redirects "https:..elsewhere.example." are not followed/ });
+  answer.headers = { "x-amz-bucket-region": "us-west-2" };
+  await t.rejects(put(1), { message: /; write region: us-west-2$/ });
+  await s3.close();
+});
+
 t.test("a batch of many accounts goes on where an attempt was cut off", async (t) => {
   const { objects, server, config } = await store(t);
   const exporter = make(config);

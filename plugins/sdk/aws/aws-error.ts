@@ -19,6 +19,8 @@ export interface AwsFailure {
   readonly requestId: string | undefined;
   /** The region to ask instead. */
   readonly region: string | undefined;
+  /** Where the answer sends who asks. */
+  readonly location?: string | undefined;
 }
 
 const THROTTLED = /Throttl|SlowDown|TooManyRequests|RequestLimitExceeded|BandwidthLimitExceeded/;
@@ -70,6 +72,7 @@ export async function readFailure(
     message: said?.message ?? "",
     requestId: header(headers, "x-amzn-requestid") ?? header(headers, "x-amz-request-id"),
     region: said?.region ?? header(headers, "x-amz-bucket-region"),
+    location: header(headers, "location"),
   };
 }
 
@@ -94,8 +97,12 @@ export function awsError(
   });
 }
 
-function hint({ code, status, region }: AwsFailure): string {
+function hint({ code, status, region, location }: AwsFailure): string {
   if (isRegionCode(code, status) && region !== undefined) return `; write region: ${region}`;
+  if (status >= 300 && status < 400) {
+    const where = location === undefined ? "" : ` "${location.slice(0, 200)}"`;
+    return `; redirects${where} are not followed: check region, endpoint and proxies`;
+  }
   if (code === "ExpiredToken" || code === "ExpiredTokenException") {
     return "; renew the credentials, they are read again";
   }

@@ -47,7 +47,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 export async function putObject(s3: S3, write: ObjectWrite, body: Uint8Array): Promise<void> {
   const { bucket, key, headers, isFirst, signal } = write;
   const action = `Cannot write object "s3://${bucket}/${key}"`;
-  const { body: answer } = await s3.send({
+  const { headers: said, body: answer } = await s3.send({
     action,
     method: "PUT",
     bucket,
@@ -58,6 +58,7 @@ export async function putObject(s3: S3, write: ObjectWrite, body: Uint8Array): P
     signal,
   });
   await readAnswer(answer, action, signal);
+  checkStored(header(said, "etag"), action);
 }
 
 /** Begins an upload in parts. */
@@ -134,8 +135,17 @@ export async function completeUpload(
   });
   // The answer begins before the work is done, so that it can be a success that says otherwise.
   const code = textOf(root, "Code");
-  if (code === undefined) return;
+  if (code === undefined) return checkStored(textOf(root, "ETag"), action);
   throw new RetryableError(`${action}: ${code}: ${textOf(root, "Message") ?? ""}`, { code });
+}
+
+/** A portal or a web server says yes to everything; only a store names what it has. */
+function checkStored(etag: string | undefined, action: string): void {
+  if (etag !== undefined) return;
+  throw new RetryableError(
+    `${action}: answer has no ETag: check that endpoint and proxies lead to a store`,
+    { code: "NoETag" },
+  );
 }
 
 /** Gives up an upload and frees what its parts take; one that is not there is fine. */

@@ -124,7 +124,7 @@ export class AwsObjects {
     const conditional = condition === undefined ? {} : { "if-none-match": condition };
     const answer = this.#write(upload.path, bytes, { ...upload.headers, ...conditional });
     if (answer.status === undefined) this.uploads.delete(id);
-    return answer.status === undefined ? { body: "<Result></Result>" } : answer;
+    return answer.status === undefined ? { body: "<Result><ETag>x</ETag></Result>" } : answer;
   }
 
   #write(place: string, bytes: Buffer, headers: FaultyRequest["headers"]): FaultyAnswer {
@@ -136,7 +136,7 @@ export class AwsObjects {
       return failed(412, "PreconditionFailed");
     }
     this.objects.set(place, { bytes, headers, writes: (there?.writes ?? 0) + 1 });
-    return {};
+    return { headers: { etag: `"${hash("md5", bytes)}"` } };
   }
 }
 
