@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import {
   conformance,
+  memoryState,
   stopInTime,
   storedRecord,
   testAgent,
@@ -22,6 +23,7 @@ import type { ExportBatch } from "../../sdk/index.ts";
 import { diskError } from "../../sdk/disk-error.ts";
 import trail from "./index.ts";
 import { DigestJournal, readChains } from "./digest-journal.ts";
+import { Logging } from "./logging.ts";
 import { planFiles } from "./plan.ts";
 
 const SIGNAL = new AbortController().signal;
@@ -239,6 +241,14 @@ t.test("a folder that is taken away while it runs is made again", async (t) => {
   );
   t.equal((await files(directory)).size, 1);
   await stopInTime(t, exporter);
+});
+
+t.test("a state that is damaged is passed over: the trail logs", async (t) => {
+  for (const saved of [null, 1, "x", { runs: 7 }, { runs: [null, 1, { first: "x" }] }]) {
+    const state = memoryState();
+    await state.set("logging", saved);
+    t.ok(new Logging(state, Date.now).accepts({ sequence: 1 }));
+  }
 });
 
 t.test("a journal whose folder is taken away is written anew, whole", async (t) => {

@@ -102,5 +102,5 @@ function read(value: unknown): Saved {
   const saved = (value ?? {}) as Partial<Saved>;
   const runs = Array.isArray(saved.runs) ? saved.runs as Run[] : [];
   const { startedAt, stoppedAt } = saved;
-  return { runs: runs.filter(({ first }) => typeof first === "number"), startedAt, stoppedAt };
+  return { runs: runs.filter((run) => typeof run?.first === "number"), startedAt, stoppedAt };
 }
