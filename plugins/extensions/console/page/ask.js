@@ -21,7 +21,7 @@ export async function ask(path, query, signal) {
  */
 async function reach(address, signal) {
   try {
-    return await fetch(address, { signal, headers: { accept: "application/json" } });
+    return await fetch(address, { signal });
   } catch (error) {
     if (signal?.aborted) throw error;
     throw new Error("Cannot reach the agent: does it run?", { cause: error });

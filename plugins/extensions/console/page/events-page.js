@@ -212,7 +212,7 @@ class EventsPage {
     this.#table.loading();
     this.#next = undefined;
     this.#showPager();
-    if (isNew) void this.#count(signal);
+    if (isNew) this.#histogram.loading();
     const asked = askedOf(this.#search, this.#now());
     asked.set("order", this.#search.order);
     const after = this.#places.at(-1);
@@ -222,6 +222,8 @@ class EventsPage {
     } catch (error) {
       if (!signal.aborted) this.#showError(error);
     }
+    // After the list, which is what one waits for.
+    if (isNew && !signal.aborted) await this.#count(signal);
   }
 
   /**
@@ -271,7 +273,6 @@ class EventsPage {
 
   /** @param {AbortSignal} signal */
   async #count(signal) {
-    this.#histogram.loading();
     const { from, to } = this.#shownTimes();
     const asked = askedOf(this.#search, this.#now());
     asked.set("from", String(Math.floor(from)));
