@@ -9,6 +9,7 @@ export const EXIT = {
   dataDir: 4,
   notRunning: 5,
   notFound: 6,
+  unreadable: 7,
   interrupted: 130,
   terminated: 143,
 } as const;
@@ -22,6 +23,7 @@ export const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
   dataDir: "data_dir cannot be used: missing, locked, not writable, full, or of a newer version",
   notRunning: "No agent is running that could be asked",
   notFound: "What was asked for is not there",
+  unreadable: "What was to be looked at cannot be read, or not all of it",
   interrupted: "Ended at once by a second SIGINT; the queue is intact",
   terminated: "Ended at once by a second SIGTERM; the queue is intact",
 };

@@ -83,6 +83,7 @@ const CODES: Readonly<Record<string, number>> = {
   CAIRN_DATA_DIR: EXIT.dataDir,
   CAIRN_NOT_RUNNING: EXIT.notRunning,
   CAIRN_NOT_FOUND: EXIT.notFound,
+  CAIRN_UNREADABLE: EXIT.unreadable,
 };
 
 function codeOf(error: unknown): number {

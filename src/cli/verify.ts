@@ -16,6 +16,7 @@ import { type Arguments, type Command, type Shell, UsageError } from "./command.
 import { defaultDataDir } from "./configuration.ts";
 import { chooseDataDir, DATA_DIR_OPTIONS } from "./data-dir.ts";
 import { EXIT } from "./exit-code.ts";
+import { escapeText } from "./printable.ts";
 
 // Of more, JSON holds the first and how many there are.
 const PROBLEMS_MAX = 10_000;
@@ -31,7 +32,8 @@ export const verify: Command = {
     "validate-logs`: each digest is compared with what the next one says of it, and the newest\n" +
     "with what the agent itself remembers in its data_dir, where that is at hand. Public keys\n" +
     "come from there, from files, or from who answers ListPublicKeys. Writes nothing.\n" +
-    "Ends with 1 where something is wrong, with 6 where there is nothing to verify.",
+    "Ends with 1 where something is wrong, with 6 where there is nothing to verify, with 7 where\n" +
+    "something could not be read.",
   options: {
     "public-key": {
       type: "string",
@@ -66,7 +68,9 @@ export const verify: Command = {
     const onProblem = (problem: VerifyProblem) => {
       problems++;
       if (!isJson) {
-        shell.out.write(`${problem.kind.padEnd(13)}${problem.path}: ${problem.problem}\n`);
+        // Paths and reasons come from digests, which anybody may have written.
+        const text = `${problem.kind.padEnd(13)}${problem.path}: ${problem.problem}`;
+        shell.out.write(`${oneLine(text)}\n`);
       } else if (told.length < PROBLEMS_MAX) told.push(problem);
     };
     const options = { ...verifyOptions(args, shell.env), ...dataDir, onProblem };
@@ -74,7 +78,13 @@ export const verify: Command = {
     if (isFolder && !(await stat(place).catch(() => undefined))?.isDirectory()) {
       throw new NotFoundError(`Cannot verify "${place}": there is no such folder`);
     }
-    const reports = await verifyPlace(isFolder ? resolve(place) : place, options);
+    if (!isFolder && !/^s3:\/\/[^/]/.test(place)) {
+      throw new UsageError(`Cannot verify "${place}": name a bucket, s3://BUCKET/PREFIX`);
+    }
+    const reports = await verifyPlace(isFolder ? resolve(place) : place, options)
+      .catch((error) => {
+        throw unreadable(error);
+      });
     if (reports.length === 0) throw new NotFoundError(`There is nothing to verify at "${place}"`);
     const counts = Object.assign({}, ...reports.map(({ counts }) => counts));
     const notes = reports.flatMap(({ notes }) => notes);
@@ -140,6 +150,21 @@ function verifyOptions(
   };
 }
 
+function oneLine(text: string): string {
+  return escapeText(text).replaceAll("\n", "\\n");
+}
+
+/** An exit code of its own: who cannot read says nothing about what was delivered. */
+function unreadable(error: unknown): unknown {
+  const isKnown = error instanceof Error && "code" in error &&
+    String(error.code).startsWith("CAIRN_");
+  if (isKnown) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return Object.assign(new Error(`Cannot verify all: ${message}`, { cause: error }), {
+    code: "CAIRN_UNREADABLE",
+  });
+}
+
 function parseTime(option: string, text: string | undefined): number | undefined {
   const time = text === undefined ? undefined : Date.parse(text);
   if (!Number.isNaN(time)) return time;
@@ -150,5 +175,5 @@ function formatCounts(counts: VerifyReport["counts"], notes: readonly string[]):
   const lines = Object.entries(counts).map(([what, { checked, invalid }]) =>
     `${checked} ${what}, ${invalid === 0 ? "none" : invalid} of them invalid`
   );
-  return [...lines, ...notes.map((note) => `note: ${note}`), ""].join("\n");
+  return [...lines, ...notes.map((note) => `note: ${oneLine(note)}`), ""].join("\n");
 }

@@ -8,12 +8,14 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
 import t, { type Test } from "tap";
 import { startCairn } from "../e2e/cairn.ts";
 import { callCairn } from "./call.ts";
@@ -133,9 +135,35 @@ t.test("verify passes a trail of the agent, and tells by its exit code what it f
     t.same((await told(() => unlinkSync(middle)))[0], `missing ${name(middle)}`);
   });
 
+  await t.test("what a digest names is printed, not obeyed", async (t) => {
+    const digest = digests.find((path) => gunzipSync(readFileSync(path)).includes("s3Object"))!;
+    const kept = readFileSync(digest);
+    const text = gunzipSync(kept).toString();
+    const hostile = text.replace(/"s3Object":"/, '"s3Object":"\\u001b[31m\\n');
+    t.not(hostile, text);
+    writeFileSync(digest, gzipSync(hostile));
+    const { code, stdout } = await verify(trail, "--data-dir", data);
+    writeFileSync(digest, kept);
+    t.equal(code, 1);
+    t.notOk(stdout.includes("\u001b"));
+  });
+
+  await t.test("what cannot be read is not said to be wrong", async (t) => {
+    const metadata = `${digests[0]!}.metadata.json`;
+    const kept = readFileSync(metadata);
+    unlinkSync(metadata);
+    mkdirSync(metadata);
+    const { code, stderr } = await verify(trail, "--data-dir", data);
+    rmdirSync(metadata);
+    writeFileSync(metadata, kept);
+    t.equal(code, 7);
+    t.match(stderr, /^cairn: Cannot verify all: /);
+  });
+
   await t.test("words and times it does not understand", async (t) => {
     t.equal((await verify()).code, 2);
     t.equal((await verify(trail, "--end-time", "soon")).code, 2);
+    t.equal((await verify("s3://")).code, 2);
     mkdirSync(join(root, "empty"));
     const empty = await verify(join(root, "empty"));
     t.equal(empty.code, 6);
