@@ -217,8 +217,13 @@ export async function* followControl(
   const close = () => asking.destroy();
   signal.addEventListener("abort", close, { once: true });
   try {
+    asking.setTimeout(ANSWER_MS, () => {
+      asking.destroy(new Error(`no answer within ${ANSWER_MS / 1000} s`));
+    });
     asking.end(JSON.stringify(value));
     const [answer] = await once(asking, "response") as [IncomingMessage];
+    // From here on nothing may pass for hours.
+    asking.setTimeout(0);
     let rest = "";
     for await (const chunk of answer.setEncoding("utf8") as AsyncIterable<string>) {
       const lines = (rest + chunk).split("\n");

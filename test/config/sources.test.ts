@@ -1,11 +1,12 @@
 // What --config names: files, folders, variables, inline text, web servers; and each way to fail.
 
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type RequestListener, type Server } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
+import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,6 +14,7 @@ import t, { type Test } from "tap";
 import { testCertificates } from "../../plugins/sdk/conformance/certificates.ts";
 import { fetchText } from "../../src/config/fetch-source.ts";
 import { formatProblem } from "../../src/config/problem.ts";
+import { readText } from "../../src/config/read-text.ts";
 import { SourceWatch } from "../../src/config/source-watch.ts";
 import { digestFile, readSources } from "../../src/config/sources.ts";
 import { startCairn } from "../e2e/cairn.ts";
@@ -228,4 +230,13 @@ t.test("SourceWatch tells once of each change that has settled, a web server's b
   const { known: asked } = page;
   await until(() => page.known > asked + 1);
   t.equal(changes, 4);
+});
+
+t.test("readText() refuses a pipe that nobody writes into, and reads one that is written", async (t) => {
+  const pipe = join(t.testdir(), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  t.throws(() => readText(pipe), /is a pipe into which nothing is written/);
+  const writing = execFile("sh", ["-c", 'sleep 0.1; echo "a: 1" > "$0"', pipe]);
+  t.equal(readText(pipe), "a: 1\n");
+  await once(writing, "close");
 });

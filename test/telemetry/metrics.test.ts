@@ -325,6 +325,7 @@ service:
       ["{ otlp: {} }", /metrics\.otlp\.endpoint: Missing/],
       ["{ otlp: { endpoint: ftp://x } }", /metrics\.otlp\.endpoint: Expected a URL/],
       ["{ otlp: { endpoint: http://u:p@x } }", /Credentials belong into headers/],
+      ['{ otlp: { endpoint: "http://x/?token=t" } }', /Credentials belong into headers/],
       ["{ otlp: { endpoint: http://x, interval: 1ms } }", /interval: Expected at least 100ms/],
       ["{ otpl: {} }", /did you mean "otlp"/],
     ] as const

@@ -13,7 +13,7 @@ import type { PartialSuccess } from "./answer.ts";
 /** The options of a receiver of OTLP, to be spread into a schema. */
 export const otlpTargetOptions = {
   endpoint: z.url({ protocol: /^https?$/, error: "Expected a URL such as http://127.0.0.1:4318" })
-    .refine((url) => !url.includes("@"), "Credentials belong into headers")
+    .refine((url) => !/[@?#]/.test(url), "Credentials belong into headers")
     .describe("Base address of the receiver; over HTTP the signal's path is added: /v1/logs …")
     .meta({ examples: ["http://127.0.0.1:4318"] }),
   protocol: z.enum(["http/protobuf", "http/json", "grpc"]).default("http/protobuf")
