@@ -2,6 +2,7 @@
 // yet, and what an agent with api, history and console holds in memory.
 
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
@@ -11,18 +12,27 @@ import { writeJsonLines } from "./sample-data.ts";
 
 const ROUNDS = 10;
 const CHROMIUM = "/usr/bin/chromium";
-const CONSOLE = "127.0.0.1:14581";
-const ORIGIN = `http://${CONSOLE}`;
 
 // The sample records are of one day, which may be any.
 const RETENTION_DAYS = 3650;
 
-function configuration(folder: string, input: string, extensions: string): string {
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const server = createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function configuration(folder: string, input: string, port?: number): string {
+  const extensions = port === undefined ? "" : "api, console";
   return [
     `agent: { account_id: "111122223333", region: eu-central-1, data_dir: ${folder}/data }`,
     `receivers: { file: { path: ${input}, format: cloudtrail, start_at: beginning } }`,
     `exporters: { history: { retention_days: ${RETENTION_DAYS} } }`,
-    `extensions: { api: { endpoint: "127.0.0.1:14580" }, console: { endpoint: "${CONSOLE}" } }`,
+    `extensions: { api: { endpoint: "127.0.0.1:0" }, ` +
+    `console: { endpoint: "127.0.0.1:${port ?? 0}" } }`,
     `service: { extensions: [${extensions}], pipelines: { p: { receivers: [file], ` +
     "exporters: [history] } } }",
   ].join("\n");
@@ -33,16 +43,18 @@ export async function measureConsole(runtime: RuntimeName, records: number): Pro
   const folder = mkdtempSync(join(tmpdir(), "cairn-bench-"));
   try {
     const input = await writeJsonLines(folder, records);
-    await runOnce(runtime, configuration(folder, input, ""), folder);
+    await runOnce(runtime, configuration(folder, input), folder);
     mkdirSync(join(folder, "none"));
     const path = join(folder, "console.yaml");
-    writeFileSync(path, configuration(folder, join(folder, "none/*.jsonl"), "api, console"));
+    const port = await freePort();
+    const origin = `http://127.0.0.1:${port}`;
+    writeFileSync(path, configuration(folder, join(folder, "none/*.jsonl"), port));
     const agent = await startAgent(runtime, path);
     const before = rssMib(agent.pid);
-    const { pictures, views, histograms } = await view();
+    const { pictures, views, histograms } = await view(origin);
     const after = rssMib(agent.pid);
     const begin = performance.now();
-    const bytes = await download();
+    const bytes = await download(origin);
     const seconds = (performance.now() - begin) / 1000;
     console.log(
       `console         ${runtime}  ${records.toLocaleString("en")} events: first view p50 ` +
@@ -65,7 +77,7 @@ interface Views {
   readonly histograms: number[];
 }
 
-async function view(): Promise<Views> {
+async function view(origin: string): Promise<Views> {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
   const pictures: number[] = [];
   const views: number[] = [];
@@ -75,10 +87,10 @@ async function view(): Promise<Views> {
     const context = await browser.newContext();
     const page = await context.newPage();
     const first = performance.now();
-    await page.goto(`${ORIGIN}/cairn.svg`);
+    await page.goto(`${origin}/cairn.svg`);
     pictures.push(performance.now() - first);
     const begin = performance.now();
-    await page.goto(ORIGIN);
+    await page.goto(origin);
     await page.waitForSelector(".events tbody tr:not(.placeholder)");
     views.push(performance.now() - begin);
     await page.waitForSelector(".column", { state: "attached" });
@@ -89,8 +101,8 @@ async function view(): Promise<Views> {
   return { pictures, views, histograms };
 }
 
-async function download(): Promise<number> {
-  const answer = await fetch(`${ORIGIN}/api/download?form=csv`);
+async function download(origin: string): Promise<number> {
+  const answer = await fetch(`${origin}/api/download?form=csv`);
   let bytes = 0;
   for await (const chunk of answer.body!) bytes += chunk.length;
   return bytes;
