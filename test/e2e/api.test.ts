@@ -101,13 +101,16 @@ async function freePort(): Promise<number> {
   return port;
 }
 
+// A history keeps what is not too old.
+const NOW = new Date().toISOString().replace(/\.\d+/, "");
+
 function auditEvent(uid: string) {
   return {
     version: "1.0",
     userIdentity: { type: "User", principalId: "alice@host1" },
     eventSource: "shop.example.com",
     eventName: "ApproveOrder",
-    eventTime: "2026-03-02T08:04:57Z",
+    eventTime: NOW,
     UID: uid,
     recipientAccountId: ACCOUNT,
   };
@@ -161,7 +164,7 @@ const SOUGHT = {
   resources: [{ type: "AWS::Sought::Thing", ARN: "arn:aws:sought:::thing" }],
   recipientAccountId: ACCOUNT,
   awsRegion: REGION,
-  eventTime: new Date().toISOString().replace(/\.\d+/, ""),
+  eventTime: NOW,
   managementEvent: true,
   eventCategory: "Management",
 };
@@ -340,10 +343,11 @@ receivers: { channel: { name: shop, id: ${id} } }
 exporters:
   trail: { name: main, directory: ${folder}/trail, batch: { max_records: 150, max_age: 50ms } }
   file: { path: ${folder}/out.jsonl, batch: { max_age: 20ms } }
+  history: { batch: { max_age: 20ms } }
 extensions: { api: { endpoint: "unix://${socket}" } }
 service:
   extensions: [api]
-  pipelines: { main: { receivers: [channel], exporters: [trail, file] } }
+  pipelines: { main: { receivers: [channel], exporters: [trail, file, history] } }
 `,
   );
   const acknowledged: string[] = [];
@@ -382,7 +386,10 @@ service:
   const delivered = readTrail(join(folder, "trail")).map(({ record }) => uidOf(record));
   const lines = readFileSync(join(folder, "out.jsonl"), "utf8").trimEnd().split("\n");
   const written = lines.map((line) => uidOf(JSON.parse(line))).filter((uid) => uid !== undefined);
-  for (const found of [delivered, written]) {
+  const asked = startCairn(["history", "--config", config, "--json", "--limit", "all"]);
+  const looked = (await asked.exit).stdout.trimEnd().split("\n");
+  const kept = looked.map((line) => uidOf(JSON.parse(line))).filter((uid) => uid !== undefined);
+  for (const found of [delivered, written, kept]) {
     t.equal(found.length, acknowledged.length);
     t.same(new Set(found), new Set(acknowledged));
   }

@@ -59,20 +59,29 @@ export function usernameOf(identity: UserIdentity | undefined): string | undefin
   return end < 0 ? undefined : text.slice(end + 1);
 }
 
-/** The action: of an Insight event, the one it is about. */
-export function eventNameOf(record: CloudTrailRecord): unknown {
-  return record.eventName ?? insightMember(record, "eventName");
+/** Who acted; of a channel's event, the principal as its application names it. */
+export function actorOf(record: CloudTrailRecord): string | undefined {
+  if (record.userIdentity !== undefined) return usernameOf(record.userIdentity);
+  const identity = detailsOf(record).userIdentity;
+  if (!isObject(identity)) return undefined;
+  return typeof identity.principalId === "string" ? identity.principalId : undefined;
 }
 
-/** The service: of an Insight event, the one it is about. */
-export function eventSourceOf(record: CloudTrailRecord): unknown {
-  return record.eventSource ?? insightMember(record, "eventSource");
+/** A member that says what happened: of an Insight or a channel's event, the one inside of it. */
+export function factOf(record: CloudTrailRecord, name: Fact): unknown {
+  return record[name] ?? detailsOf(record)[name];
 }
 
-function insightMember(record: CloudTrailRecord, member: string): unknown {
-  const details = record.insightDetails;
-  return isObject(details) ? details[member] : undefined;
+type Fact = "eventName" | "eventSource" | "errorCode" | "sourceIPAddress";
+
+/** What an event of another kind is about. */
+function detailsOf(record: CloudTrailRecord): Readonly<Record<string, unknown>> {
+  const { eventData, insightDetails } = record;
+  if (isObject(eventData)) return eventData;
+  return isObject(insightDetails) ? insightDetails : NOTHING;
 }
+
+const NOTHING = {};
 
 /** The resources; a name is the ARN as the record has it. */
 export function resourcesOf(record: CloudTrailRecord): readonly EventResource[] {
@@ -105,13 +114,13 @@ export function valuesOf(record: CloudTrailRecord, key: LookupKey): readonly str
     case "EventId":
       return texts(record.eventID);
     case "EventName":
-      return texts(eventNameOf(record));
+      return texts(factOf(record, "eventName"));
     case "EventSource":
-      return texts(eventSourceOf(record));
+      return texts(factOf(record, "eventSource"));
     case "ReadOnly":
       return typeof record.readOnly === "boolean" ? [String(record.readOnly)] : [];
     case "Username":
-      return texts(usernameOf(record.userIdentity));
+      return texts(actorOf(record));
     case "ResourceType":
       return resourcesOf(record).flatMap(({ type }) => texts(type));
     case "ResourceName":
@@ -128,7 +137,9 @@ export function eventOf(
   place: Pick<HistoryEvent, "time" | "accountId" | "region">,
 ): HistoryEvent {
   const first = (key: LookupKey) => valuesOf(record, key)[0];
-  const { readOnly, errorCode, sourceIPAddress } = record;
+  const { readOnly } = record;
+  const errorCode = factOf(record, "errorCode");
+  const sourceIPAddress = factOf(record, "sourceIPAddress");
   const username = first("Username");
   const accessKeyId = first("AccessKeyId");
   return {

@@ -120,6 +120,24 @@ t.test("export() keeps management and Insight events apart, and says no to all o
   t.same(events.map(({ id, source }) => [id, source]), [
     [testRecord(2).eventID, "sshd.host.internal"],
   ]);
+  const { eventSource: ___, userIdentity: ____, ...outer } = testRecord(3);
+  const eventData = {
+    eventName: "PlaceOrder",
+    eventSource: "shop.example",
+    userIdentity: { type: "user", principalId: "carol" },
+    errorCode: "OutOfStock",
+  };
+  const { eventName: _____, ...put } = { ...outer, eventCategory: "ActivityAuditLog", eventData };
+  await exporter.export(batchOf(3, [put]), never);
+  const bought = [{ key: "Username", value: "carol" }, {
+    key: "EventSource",
+    value: "shop.example",
+  }];
+  const page = await service!.lookup(
+    { ...all, attributes: bought, errorsOnly: true } as HistoryQuery,
+  );
+  t.match(page.events, [{ id: testRecord(3).eventID, name: "PlaceOrder", username: "carol" }]);
+  t.ok(exporter.accepts!(storedRecord(3, put)));
   const accepts = (record: CloudTrailRecord) => exporter.accepts!(storedRecord(1, record));
   t.ok(accepts(testRecord(1)) && accepts(insight));
   t.notOk(accepts({ ...testRecord(1), eventCategory: "Data" }));

@@ -38,6 +38,9 @@ export default defineExporter({
   openHistory,
 });
 
+// AWS keeps what comes through channels in lakes alone; here it is looked up like the rest.
+const CATEGORIES = new Set(["Management", "Insight", "ActivityAuditLog"]);
+
 class HistoryExporter implements Exporter {
   readonly #config: HistoryConfig;
   readonly #context: ComponentContext;
@@ -79,7 +82,7 @@ class HistoryExporter implements Exporter {
 
   /** Data events are no part of an event history, nor what is already too old for it. */
   accepts({ category, time }: StoredRecord): boolean {
-    if (category !== "Management" && category !== "Insight") return false;
+    if (!CATEGORIES.has(category)) return false;
     return time >= this.#context.clock() - this.#config.retention_days * DAY_MS;
   }
 

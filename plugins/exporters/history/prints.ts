@@ -3,13 +3,12 @@
 
 import type { CloudTrailRecord } from "../../sdk/index.ts";
 import {
-  eventNameOf,
-  eventSourceOf,
+  actorOf,
+  factOf,
   fingerprint,
   fingerprintOf,
   resourceList,
   shortName,
-  usernameOf,
 } from "./attributes.ts";
 
 /** Fingerprints of one record, 0 for what it does not have; filled again for the next. */
@@ -48,11 +47,11 @@ export function emptyPrints(): Prints {
 export function fillPrints(record: CloudTrailRecord, prints: Prints): void {
   prints.accessKeyId = fingerprintOf(record.userIdentity?.accessKeyId);
   prints.eventId = fingerprintOf(record.eventID);
-  prints.eventName = fingerprintOf(eventNameOf(record));
-  prints.eventSource = fingerprintOf(eventSourceOf(record));
+  prints.eventName = fingerprintOf(factOf(record, "eventName"));
+  prints.eventSource = fingerprintOf(factOf(record, "eventSource"));
   prints.readOnly = record.readOnly === true ? TRUE : record.readOnly === false ? FALSE : 0;
-  prints.username = fingerprintOf(usernameOf(record.userIdentity));
-  prints.isError = typeof record.errorCode === "string";
+  prints.username = fingerprintOf(actorOf(record));
+  prints.isError = typeof factOf(record, "errorCode") === "string";
   prints.names.length = 0;
   prints.types.length = 0;
   for (const resource of resourceList(record)) {

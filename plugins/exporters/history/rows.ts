@@ -117,9 +117,10 @@ export class Rows {
   /** Adds an event whose text stands at `offset` of block number `block`. */
   add(stored: StoredRecord, block: number, offset: number): void {
     const prints = this.#prints;
-    // An Insight event says what it is about further down.
     const isInsight = stored.category === "Insight";
-    if (isInsight || !this.#scanner.scan(stored.bytes, prints)) fillPrints(stored.record, prints);
+    // Insight and channel events say what they are about further down.
+    const isScanned = stored.category === "Management" && this.#scanner.scan(stored.bytes, prints);
+    if (!isScanned) fillPrints(stored.record, prints);
     const columns = this.#columns;
     const row = columns.EventId.length;
     const time = timeOf(stored);
