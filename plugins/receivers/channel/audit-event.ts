@@ -61,6 +61,9 @@ const OBJECTS: readonly (readonly [name: string, max: number])[] = [
 /** UTC, as AWS documents it and as its samples have it. */
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z?$/;
 
+/** A surrogate without its other half. */
+const HALF = /\p{Surrogate}/u;
+
 /** The members that all records of a call share, up to where the event's own text begins. */
 export function sharedMembers({ arn, accountId, region }: ChannelIdentity, now: number): string {
   const shared = JSON.stringify({
@@ -85,6 +88,8 @@ export function auditRecord(
       return fault("InvalidChecksum", "eventDataChecksum is not that of eventData");
     }
   }
+  // Half a character cannot be written down: another text than was sent would be stored.
+  if (HALF.test(eventData)) return fault("InvalidData", "eventData is no Unicode text");
   const event = parse(eventData);
   if (event === undefined) return fault("InvalidData", "eventData is no JSON object");
   if (nestsDeeper(eventData, event, DEPTH_MAX)) {
@@ -161,7 +166,9 @@ function objectProblem(event: JsonObject, bytes: number): EventFault | undefined
 
 function timeOf({ eventTime }: JsonObject): number | undefined {
   if (typeof eventTime !== "string" || !TIME.test(eventTime)) return undefined;
-  return parseEventTime(eventTime.endsWith("Z") ? eventTime : `${eventTime}Z`);
+  const ms = parseEventTime(eventTime.endsWith("Z") ? eventTime : `${eventTime}Z`);
+  // Years before 100 are read as those of the twentieth century.
+  return eventTime.startsWith("00") ? undefined : ms;
 }
 
 /** The event's text travels in it as it came. Its source tells apart what several programs count. */

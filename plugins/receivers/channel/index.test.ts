@@ -196,6 +196,8 @@ t.test("each wrong event fails by itself, under AWS's name, and the others are t
     ],
     ["InvalidData", "eventTime", entry({ eventTime: "2026-02-30T00:00:00Z" })],
     ["InvalidData", "eventTime", entry({ eventTime: "2026-03-02T08:04:57+01:00" })],
+    ["InvalidData", "eventTime", entry({ eventTime: "0050-03-02T08:04:57Z" })],
+    ["InvalidData", "no Unicode", { eventData: entry().eventData.replace("Sudo", "\ud800") }],
     ["InvalidData", "UID", entry({ UID: 7 })],
     ["InvalidData", "sourceIPAddress", entry({ sourceIPAddress: "localhost" })],
     ["InvalidRecipient", "recipientAccountId", entry({ recipientAccountId: "999999999999" })],
@@ -310,6 +312,16 @@ t.test("a policy is AWS's: its resource is filled in, another one is refused", a
   for (const resource_policy of policies) {
     t.notOk(channel.config.safeParse({ name: "apps", resource_policy }).success);
   }
+});
+
+t.test("of two channels with one name the second does not start", async (t) => {
+  const host = testHost();
+  const made = ["channel/a", "channel/b"].map((id) =>
+    channel.create(channel.config.parse({ name: "apps" }), testContext({ id }), recordingIntake())
+  );
+  t.teardown(() => Promise.all(made.map((each) => each.stop(AbortSignal.timeout(1000)))));
+  await made[0]!.start(host);
+  await t.rejects(made[1]!.start(host), { code: "CAIRN_CONFIG", message: /"channel\/a" has the/ });
 });
 
 t.test("what cannot be stored is nobody's, and the sender is to come again", async (t) => {

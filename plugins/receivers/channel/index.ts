@@ -79,6 +79,12 @@ class ChannelReceiver implements Receiver, ChannelService {
       throw new ConfigError([{ path: "resource_policy.Statement", problem, fix }]);
     }
     if (this.#isRunning) return;
+    const same = host.find(channelService).map((channel) => channel.describe())
+      .find((other) => other.arn === arn && other.id !== this.#context.id);
+    if (same !== undefined) {
+      const problem = `Channel "${same.id}" has the same ARN`;
+      throw new ConfigError([{ path: "name", problem, fix: "choose another name" }]);
+    }
     this.#isRunning = true;
     host.provide(channelService, this);
     host.report("running", `Takes events for ${arn}`);
