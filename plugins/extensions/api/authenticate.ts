@@ -48,11 +48,12 @@ export class Authenticator {
   }
 
   /**
-   * Refuses, by its head alone, what is no call by a program of this machine where no keys tell
-   * callers apart: a page that the browser was led to by another name, or of another origin.
+   * Refuses, by its head alone, what is signed with no key, so that strangers' bodies take no room;
+   * where no keys tell callers apart, what is no call by a program of this machine: a page that the
+   * browser was led to by another name, or of another origin.
    */
   refuse(head: HttpHead): AwsFault | undefined {
-    if (this.#keys.size > 0) return undefined;
+    if (this.#keys.size > 0) return this.#refuseUnknown(head);
     const { headers } = head;
     const isForeign = headers.origin !== undefined || headers["sec-fetch-site"] !== undefined;
     if (!isForeign && isForThisMachine(head)) return undefined;
@@ -63,17 +64,29 @@ export class Authenticator {
     return new AwsFault("AccessDeniedException", message, 403);
   }
 
+  #refuseUnknown(head: HttpHead): AwsFault | undefined {
+    try {
+      this.#keyOf(readSignature(head));
+    } catch (error) {
+      if (error instanceof AwsFault) return error;
+      throw error;
+    }
+    return undefined;
+  }
+
+  #keyOf({ accessKeyId, securityToken }: Signature): Key {
+    const key = this.#keys.get(accessKeyId);
+    if (key !== undefined && securityToken === undefined) return key;
+    const message = "The security token included in the request is invalid.";
+    throw new AwsFault("UnrecognizedClientException", message, 403);
+  }
+
   /** Throws AwsFault where it cannot be told who calls. */
   authenticate(request: HttpRequest): Authenticated {
     if (this.#keys.size === 0) return this.#anybody(request);
     const signature = readSignature(request);
-    const key = this.#keys.get(signature.accessKeyId);
-    if (key === undefined || signature.securityToken !== undefined) {
-      const message = "The security token included in the request is invalid.";
-      throw new AwsFault("UnrecognizedClientException", message, 403);
-    }
+    const { secret, caller, allowed } = this.#keyOf(signature);
     const now = this.#clock();
-    const { secret, caller, allowed } = key;
     verifySignature(request, signature, secret.reveal(), { services: SERVICES, now });
     return {
       caller,

@@ -119,6 +119,9 @@ export const SHAPES: Readonly<Record<string, Shape>> = {
     max: 1,
   },
   ListInsightsDataMaxResultsCount: { type: "integer", min: 1, max: 50 },
+  // What keys and values are is told with errors of LookupEvents' own.
+  LookupAttribute: structure("AttributeKey:Any AttributeValue:Any"),
+  LookupAttributes: { type: "list", of: "LookupAttribute" },
   ListInsightsDataType: oneOf("InsightsEvents"),
   Location: { type: "string", min: 3, max: 1024, pattern: /^[a-zA-Z0-9._\/\-:*]+$/ },
   MaxEventSize: oneOf("Standard", "Large"),

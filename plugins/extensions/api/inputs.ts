@@ -88,7 +88,7 @@ export const INPUTS: Readonly<Record<string, StructureShape>> = {
   ListTags: structure("ResourceIdList*:ResourceIdList NextToken:String"),
   ListTrails: structure("NextToken:String"),
   LookupEvents: structure(
-    "LookupAttributes:Any StartTime:Date EndTime:Date EventCategory:String " +
+    "LookupAttributes:LookupAttributes StartTime:Date EndTime:Date EventCategory:String " +
       "MaxResults:Integer NextToken:NextToken",
   ),
   PutEventConfiguration: structure(

@@ -33,11 +33,11 @@ export async function putAuditEvents(
       "Value at 'externalId' failed to satisfy constraint: 2 to 1224 of [\\w+=,.@:/-]";
     throw new AwsFault("ValidationException", `1 validation error detected: ${message}`);
   }
-  validateInput(input, INPUT);
+  const { auditEvents } = validateInput(input, INPUT);
   const channel = findChannel(channels, arn);
   if (channel === undefined) {
     throw new AwsFault("ChannelNotFound", `Channel ${arn} does not exist`);
   }
-  const auditEvents = input.auditEvents as unknown as readonly AuditEventEntry[];
-  return await channel.put({ auditEvents, externalId, signal }, caller);
+  const entries = auditEvents as unknown as readonly AuditEventEntry[];
+  return await channel.put({ auditEvents: entries, externalId, signal }, caller);
 }

@@ -19,7 +19,8 @@ import {
   until,
 } from "../../sdk/conformance.ts";
 import { RetryableError } from "../../sdk/errors.ts";
-import type { JsonObject } from "../../sdk/index.ts";
+import type { AuditEvent, JsonObject } from "../../sdk/index.ts";
+import { selfAuditService } from "../../sdk/self-audit.ts";
 import { type TrailService, trailService } from "../../sdk/trail-service.ts";
 import api from "./index.ts";
 
@@ -47,6 +48,8 @@ interface Started {
   readonly stop: () => Promise<void>;
   /** What the channel does with a call. */
   put: { answer: ChannelService["put"] };
+  /** What was recorded, and what recording waits for. */
+  readonly audit: { readonly events: AuditEvent[]; wait: Promise<void> };
   switched: number;
 }
 
@@ -79,7 +82,14 @@ async function start(t: Test, options: JsonObject = {}): Promise<Started> {
     status: () => ({}),
     put: (...call) => put.answer(...call),
   });
-  const started = { now, health, ignored: context.ignoredCounts, lines: context.lines, put };
+  const audit: Started["audit"] = { events: [], wait: Promise.resolve() };
+  host.provide(selfAuditService, {
+    record: async (event) => {
+      audit.events.push(event);
+      await audit.wait;
+    },
+  });
+  const started = { now, health, ignored: context.ignoredCounts, lines: context.lines, put, audit };
   let switched = 0;
   host.provide(trailService, {
     describe: () => ({ name: "main" }),
@@ -253,6 +263,8 @@ t.test("what is no call of CloudTrail's is answered as AWS answers it", async (t
     [400, "SerializationException", { body: "\xff\xfe" }],
     [400, "ValidationException", { body: '{"MaxResults":1001}' }],
     [400, "ValidationException", { operation: "GetTrail" }],
+    [400, "SerializationException", { operation: "LookupEvents", body: '{"StartTime":1e999}' }],
+    [400, "SerializationException", { operation: "ListPublicKeys", body: '{"EndTime":-1e13}' }],
     [200, "", { body: deep }],
     [413, "RequestEntityTooLargeException", { body: Buffer.alloc(10 * 1024 * 1024, 32) }],
     [400, "ValidationException", { ...put, body: "{}" }],
@@ -260,6 +272,7 @@ t.test("what is no call of CloudTrail's is answered as AWS answers it", async (t
     [400, "ValidationException", { ...put, body: '{"auditEvents":[]}' }],
     [400, "SerializationException", { ...put, body: '{"auditEvents":{}}' }],
     [400, "SerializationException", { ...put, body: '{"auditEvents":[null]}' }],
+    [400, "SerializationException", { ...put, body: Buffer.from(ONE_EVENT + "\xff", "latin1") }],
     [400, "InvalidChannelARN", { ...put, path: "/PutAuditEvents", body: ONE_EVENT }],
     [400, "ChannelNotFound", { ...put, path: "/PutAuditEvents?channelArn=none", body: ONE_EVENT }],
   ];
@@ -273,6 +286,75 @@ t.test("what is no call of CloudTrail's is answered as AWS answers it", async (t
     "1 validation error detected: Value null at 'name' failed to satisfy constraint: " +
       "Member must not be null",
   );
+});
+
+t.test("members that an operation does not know are in no token and in no record", async (t) => {
+  const { address, audit } = await start(t, {
+    service_channels: [{ name: "aws-service-channel/siem/main", exporter: "otlp" }],
+  });
+  const junk = `"junk":${"[".repeat(100_000)}${"]".repeat(100_000)}`;
+  const first = await send(address, { body: `{"MaxResults":1,${junk}}` });
+  t.equal(first.status, 200);
+  const body = JSON.stringify({ MaxResults: 1, NextToken: first.body.NextToken, junk: 1 });
+  t.match((await send(address, { body })).body, { Channels: [{}] }, "the next page");
+  const order = { operation: "StartLogging", body: `{"Name":"main",${junk}}` };
+  t.equal((await send(address, order)).status, 200);
+  t.same(audit.events.map(({ request }) => request), [{ name: "main" }]);
+});
+
+t.test("as many wrong items as a body holds are told as few", async (t) => {
+  const { address } = await start(t);
+  const body = `{"auditEvents":[${"{},".repeat(1_000_000)}{}]}`;
+  const { code, body: { message } } = await send(address, {
+    path: PUT_PATH,
+    service: "cloudtrail-data",
+    body,
+  });
+  t.equal(code, "ValidationException");
+  t.ok(String(message).length < 4000);
+});
+
+t.test("bodies of strangers are not waited for", async (t) => {
+  const { address } = await start(t);
+  const [host, port] = address.split(":");
+  const headers = signed(address, { key: { id: "AKIDNONE", secret: "x" } });
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join("");
+  const socket = connect({ host: host!, port: Number(port) });
+  t.teardown(() => socket.destroy());
+  let answer = "";
+  socket.setEncoding("utf8").on("data", (text: string) => answer += text).on("error", () => {});
+  socket.write(`POST / HTTP/1.1\r\n${lines}content-length: 4000000\r\n\r\nhere it comes`);
+  await until(() => answer.includes("UnrecognizedClientException"), "the answer", 5000);
+  t.match(answer, /^HTTP\/1.1 400/);
+});
+
+t.test("where no queue has room, calls end in time and others are answered", async (t) => {
+  const { address, put, audit } = await start(t);
+  let free = () => {};
+  const room = new Promise<void>((resolve) => free = resolve);
+  put.answer = async () => {
+    await room;
+    return { successful: [], failed: [] };
+  };
+  audit.wait = room;
+  const event = (n: number) => ({
+    path: PUT_PATH,
+    service: "cloudtrail-data",
+    body: ONE_EVENT.replace('"1"', `"${n}"`),
+  });
+  const puts = Array.from({ length: 60 }, (_, n) => send(address, event(n)));
+  const starts = Array.from({ length: 16 }, (_, n) => {
+    const call = { operation: "StartLogging", body: `{"Name":"main","n":${n}}` };
+    return send(address, call);
+  });
+  for (const { status } of await Promise.all(starts)) t.equal(status, 503, "not recorded");
+  const next = { operation: "StartLogging", body: '{"Name":"main","n":16}' };
+  t.equal((await send(address, next)).status, 503, "at once, as many wait already");
+  t.equal((await send(address)).status, 200, "what makes no record");
+  free();
+  const codes = (await Promise.all(puts)).map(({ code }) => code);
+  t.equal(codes.filter((code) => code === "ThrottlingException").length, 12);
+  t.equal((await send(address, { ...next, body: '{"Name":"main","n":17}' })).status, 200);
 });
 
 t.test("a thousand slow connections keep nobody from being served, and are ended", async (t) => {

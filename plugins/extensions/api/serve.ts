@@ -10,6 +10,7 @@ import type { AuditEvent, Outcome } from "../../sdk/event.ts";
 import type { HttpHead, HttpRequest, HttpResponse } from "../../sdk/http-message.ts";
 import type { JsonObject } from "../../sdk/json.ts";
 import { selfAuditService } from "../../sdk/self-audit.ts";
+import { unlessAborted } from "../../sdk/wait.ts";
 import { type Authenticated, Authenticator } from "./authenticate.ts";
 import type { Call, Operation } from "./call.ts";
 import type { ApiConfig } from "./config.ts";
@@ -29,6 +30,12 @@ import {
 } from "./wire.ts";
 
 const REFUSED = "refused: signature or credentials";
+/** Calls that put events, of all channels: where no queue has room, others are still answered. */
+const PUTS_MAX = 48;
+/** How long a call waits for its record to be durable. */
+const RECORD_MS = 5000;
+/** Records that nobody waits for any more; while there are so many, no call makes another. */
+const LATE_MAX = 16;
 
 /** Answers the requests of one run of the extension. */
 export class ApiServer {
@@ -38,6 +45,8 @@ export class ApiServer {
   readonly #tokens: PageTokens;
   readonly #authenticator: Authenticator;
   #lastFailure = "";
+  #puts = 0;
+  #late = 0;
 
   constructor(config: ApiConfig, context: ComponentContext, host: Host, tokens: PageTokens) {
     this.#config = config;
@@ -87,13 +96,17 @@ export class ApiServer {
   async #put(request: HttpRequest, who: Authenticated): Promise<JsonObject> {
     who.authorize("cloudtrail-data:PutAuditEvents");
     this.#checkRunning();
+    if (this.#puts >= PUTS_MAX) {
+      throw new AwsFault("ThrottlingException", "Rate exceeded: many calls wait to be stored");
+    }
     const channels = this.#host.find(channelService);
+    this.#puts++;
     const { successful, failed } = await putAuditEvents(
       request,
       objectOf(request),
       who.caller,
       channels,
-    );
+    ).finally(() => this.#puts--);
     return {
       successful: successful.map(({ id, eventID }) => ({ eventID, id })),
       failed: failed.map(({ id, errorCode, errorMessage }) => ({ errorCode, errorMessage, id })),
@@ -108,8 +121,7 @@ export class ApiServer {
     }
     who.authorize(`cloudtrail:${name}`);
     this.#checkRunning();
-    const input = objectOf(request);
-    validateInput(input, INPUTS[name]!);
+    const input = validateInput(objectOf(request), INPUTS[name]!);
     const { recorded } = operation;
     if (recorded?.readOnly === false) who.claim();
     const call: Call = {
@@ -154,8 +166,26 @@ export class ApiServer {
     return value;
   }
 
+  /** Rejects where it is not durable in time: a queue without room must not take all calls' slots. */
   async #record(event: AuditEvent): Promise<void> {
-    await this.#host.find(selfAuditService)[0]?.record(event);
+    const full = "The call cannot be recorded: a queue has no room";
+    if (this.#late >= LATE_MAX) throw new RetryableError(full);
+    const recorded = this.#host.find(selfAuditService)[0]?.record(event);
+    if (recorded === undefined) return;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(new RetryableError(full)), RECORD_MS);
+    try {
+      await unlessAborted(recorded, late.signal);
+    } catch (error) {
+      if (late.signal.aborted) {
+        this.#late++;
+        const ended = () => void this.#late--;
+        recorded.then(ended, ended);
+      }
+      throw error;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** What is not there yet must not be taken for what does not exist. */

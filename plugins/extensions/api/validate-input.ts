@@ -9,21 +9,38 @@ import { type Shape, SHAPES, type StructureShape } from "./input-shapes.ts";
 const PROBLEMS_MAX = 10;
 /** Characters of a value that one answer repeats. */
 const SHOWN_MAX = 128;
+/** Seconds from 1970 to the last moment that a clock can show, also before it. */
+const TIME_MAX = 8.64e12;
 
 /**
  * Throws AwsFault: SerializationException where a value is of another type, ValidationException
- * with everything else that is wrong. Members that the shape does not know are let be, as AWS does.
+ * with everything else that is wrong. Answers the input without members that the shape does not
+ * know: AWS lets them be, and neither records nor tokens are to hold what nobody asked for.
  */
-export function validateInput(input: JsonObject, shape: StructureShape): void {
+export function validateInput(input: JsonObject, shape: StructureShape): JsonObject {
   const problems: string[] = [];
   checkMembers(input, shape, "", problems);
-  if (problems.length === 0) return;
+  if (problems.length === 0) return knownOf(input, shape) as JsonObject;
   const noun = problems.length === 1 ? "error" : "errors";
   const told = problems.slice(0, PROBLEMS_MAX).join("; ");
   throw new AwsFault(
     "ValidationException",
     `${problems.length} validation ${noun} detected: ${told}`,
   );
+}
+
+/** A checked value without what its shape does not know. */
+function knownOf(value: Json, shape: Shape): Json {
+  if (shape.type === "list" && Array.isArray(value)) {
+    return value.map((item) => knownOf(item, SHAPES[shape.of]!));
+  }
+  if (shape.type !== "structure" || !isObject(value)) return value;
+  const known: Record<string, Json> = {};
+  for (const { name, shape: of } of shape.members) {
+    const member = Object.hasOwn(value, name) ? value[name] : undefined;
+    if (member !== undefined) known[name] = knownOf(member, SHAPES[of]!);
+  }
+  return known;
 }
 
 function checkMembers(
@@ -58,12 +75,16 @@ function check(value: Json, shape: Shape, path: string, problems: string[]): voi
       if (typeof value !== "boolean") throw wrongType(value, "a Boolean");
       break;
     case "timestamp":
-      if (typeof value !== "number") throw wrongType(value, "a Timestamp");
+      if (typeof value !== "number" || Math.abs(value) > TIME_MAX) {
+        throw wrongType(value, "a Timestamp");
+      }
       break;
     case "list":
       if (!Array.isArray(value)) throw wrongType(value, "a List");
       checkLength(value.length, shape, path, problems, "");
       for (const [index, item] of value.entries()) {
+        // Millions of wrong items would keep others waiting.
+        if (problems.length >= PROBLEMS_MAX) break;
         if (item === null) throw wrongType(item, "an item of a List");
         check(item, SHAPES[shape.of]!, `${path}.${index + 1}.member`, problems);
       }

@@ -1,6 +1,7 @@
 // The two wires of CloudTrail: JSON 1.1 (POST /, the operation in X-Amz-Target) and the REST call of
 // cloudtrail-data (POST /PutAuditEvents). What comes in as a call, what goes out as an answer.
 
+import { isUtf8 } from "node:buffer";
 import { randomUUID } from "node:crypto";
 import { AwsFault } from "../../sdk/aws/fault.ts";
 import type { HttpHead, HttpRequest, HttpResponse } from "../../sdk/http-message.ts";
@@ -48,6 +49,8 @@ export function operationOf({ headers }: HttpHead): string {
 /** The body as an object. Throws AwsFault. */
 export function objectOf({ body }: HttpRequest): JsonObject {
   let value: unknown;
+  // Read anyhow, what is no UTF-8 would be stored as other text than was signed.
+  if (!isUtf8(body)) throw new AwsFault("SerializationException", "The body is no UTF-8");
   try {
     value = body.length === 0 ? {} : JSON.parse(body.toString());
   } catch {
