@@ -12,7 +12,8 @@ import {
 } from "../../plugins/sdk/channel-service.ts";
 import type { AgentIdentity } from "../../plugins/sdk/index.ts";
 import type { ComponentSet } from "./component-set.ts";
-import { askControl, type ControlRoutes } from "./control.ts";
+import { askControl } from "./ask-control.ts";
+import { type ControlRoutes } from "./control.ts";
 import type { DataDir } from "./data-dir.ts";
 import { NotFoundError } from "./stores.ts";
 

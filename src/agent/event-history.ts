@@ -13,7 +13,8 @@ import {
   LOOKUP_KEYS,
 } from "../../plugins/sdk/event-history.ts";
 import type { ExporterFactory, ServiceKind } from "../../plugins/sdk/index.ts";
-import { AgentNotRunningError, askControl, type ControlRoutes } from "./control.ts";
+import { AgentNotRunningError, askControl } from "./ask-control.ts";
+import { type ControlRoutes } from "./control.ts";
 import type { DataDir } from "./data-dir.ts";
 import { createRegistry } from "./registry.ts";
 import { NotFoundError } from "./stores.ts";

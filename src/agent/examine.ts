@@ -7,7 +7,7 @@ import { checkListening, checkResolves } from "../../plugins/sdk/check-listen.ts
 import type { CheckContext, Finding } from "../../plugins/sdk/index.ts";
 import type { OtlpTarget } from "../../plugins/sdk/otlp/sender.ts";
 import type { ResolvedConfig } from "../config/resolved.ts";
-import { askControl } from "./control.ts";
+import { askControl } from "./ask-control.ts";
 import { dataDirAt } from "./data-dir.ts";
 import { examineHost } from "./examine-host.ts";
 import { examineQueues } from "./examine-queue.ts";

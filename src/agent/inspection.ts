@@ -8,7 +8,8 @@ import { redactedText } from "../pipeline/redacted-json.ts";
 import { STAGES, type TapFilter, type Taps } from "../pipeline/taps.ts";
 import type { Logs } from "../telemetry/logs.ts";
 import type { Telemetry } from "../telemetry/telemetry.ts";
-import { askControl, type ControlRoutes, followControl } from "./control.ts";
+import { askControl, followControl } from "./ask-control.ts";
+import { type ControlRoutes } from "./control.ts";
 import type { DataDir } from "./data-dir.ts";
 
 export { type Stage, STAGES, type TapFilter } from "../pipeline/taps.ts";

@@ -1,7 +1,7 @@
 // `cairn dead-letters purge`: lets dead letters go for ever, after a question.
 
 import { counted } from "../../plugins/sdk/wording.ts";
-import { AgentNotRunningError } from "../agent/control.ts";
+import { AgentNotRunningError } from "../agent/ask-control.ts";
 import { ORDER_RUNS_MAX, remoteDesk, type Run } from "../agent/dead-letter-orders.ts";
 import { purgeStore } from "../agent/offline-desk.ts";
 import type { Store } from "../agent/stores.ts";

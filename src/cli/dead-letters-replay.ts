@@ -1,6 +1,6 @@
 // `cairn dead-letters replay`: hands dead letters in again, through the running agent or without one.
 
-import { AgentNotRunningError } from "../agent/control.ts";
+import { AgentNotRunningError } from "../agent/ask-control.ts";
 import {
   type DeadLetterDesk,
   ORDER_LETTERS_MAX,

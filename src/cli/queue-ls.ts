@@ -1,7 +1,7 @@
 // `cairn queue ls`: what the queues of a data_dir hold, whether an agent runs or not.
 
 import { counted } from "../../plugins/sdk/wording.ts";
-import { askControl } from "../agent/control.ts";
+import { askControl } from "../agent/ask-control.ts";
 import type { DataDir } from "../agent/data-dir.ts";
 import type { AgentStatus } from "../agent/status.ts";
 import { type QueueView, type Store, viewStore } from "../agent/stores.ts";

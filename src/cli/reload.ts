@@ -1,6 +1,6 @@
 // `cairn reload`: has the running agent read its configuration again, and waits for what comes of it.
 
-import { askControl } from "../agent/control.ts";
+import { askControl } from "../agent/ask-control.ts";
 import { dataDirAt } from "../agent/data-dir.ts";
 import { type ReloadReport, reloadReport, summarizeReload } from "../agent/reload-report.ts";
 import { find } from "../config/node.ts";

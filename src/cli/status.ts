@@ -1,6 +1,6 @@
 // `cairn status`: asks the running agent over its socket.
 
-import { askControl } from "../agent/control.ts";
+import { askControl } from "../agent/ask-control.ts";
 import { type AgentStatus, formatStatus } from "../agent/status.ts";
 import type { Command } from "./command.ts";
 import { chooseDataDir, DATA_DIR_OPTIONS } from "./data-dir.ts";

@@ -2,7 +2,7 @@
 // keeps no other part back.
 
 import { secretsOf } from "../agent/config-secrets.ts";
-import { askControl } from "../agent/control.ts";
+import { askControl } from "../agent/ask-control.ts";
 import { type DataDir, dataDirAt } from "../agent/data-dir.ts";
 import { askSupport } from "../agent/inspection.ts";
 import { createRegistry } from "../agent/registry.ts";

@@ -5,8 +5,8 @@ import { syncBuiltinESMExports } from "node:module";
 import process from "node:process";
 
 /**
- * From now on whoever calls process.exit(), process.abort() or Deno.exit() gets an error that says so,
- * until the returned function is called. Calling that again does nothing.
+ * From now on whoever calls process.exit(), process.abort() or Deno.exit() gets an error that says
+ * so, until the returned function is called. Calling that again does nothing.
  */
 export function refuseExit(): () => void {
   const refuse = (name: string) => (): never => {

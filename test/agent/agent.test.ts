@@ -8,7 +8,7 @@ import process from "node:process";
 import t, { type Test } from "tap";
 import { serviceKind } from "../../plugins/sdk/index.ts";
 import { type Agent, createAgent } from "../../src/agent/agent.ts";
-import { askControl } from "../../src/agent/control.ts";
+import { askControl } from "../../src/agent/ask-control.ts";
 import { dataDirAt } from "../../src/agent/data-dir.ts";
 import { IgnoredCounts } from "../../src/agent/ignored.ts";
 import { type AgentStatus, formatStatus } from "../../src/agent/status.ts";

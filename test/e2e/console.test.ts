@@ -83,7 +83,8 @@ service:
   await agent.said(/Running/);
   const origin = `http://127.0.0.1:${port}`;
   for (let events = 0; events <= RECORDS;) {
-    const about = await (await fetch(`${origin}/api/about`)).json();
+    const answer = await fetch(`${origin}/api/about`);
+    const about = await answer.json() as { readonly history?: { readonly events: number } };
     events = about.history?.events ?? 0;
   }
   return { agent, origin };

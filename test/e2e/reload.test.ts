@@ -16,7 +16,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import t, { type Test } from "tap";
-import { askControl } from "../../src/agent/control.ts";
+import { askControl } from "../../src/agent/ask-control.ts";
 import { SDK_VERSION } from "../../plugins/sdk/index.ts";
 import { dataDirAt } from "../../src/agent/data-dir.ts";
 import { reloadReport } from "../../src/agent/reload-report.ts";
@@ -303,7 +303,10 @@ t.test("P11: a plugin that ends the process does not end the agent", async (t) =
       export default {
         kind: "extension", type: "ending", sdk: "${SDK_VERSION}",
         stability: "beta", summary: "Ends the process", config: z.strictObject({}),
-        create: () => { ${create}; return { start: async () => { ${start} }, stop: async () => {} }; },
+        create: () => {
+          ${create};
+          return { start: async () => { ${start} }, stop: async () => {} };
+        },
       };`,
     );
   cairn.write(simple(folder));
