@@ -16,7 +16,7 @@ export interface Authenticated {
   readonly region: string;
   /** Says whether the caller may do something: `cloudtrail:LookupEvents`. Throws AwsFault. */
   authorize(action: string): void;
-  /** For calls that change something: throws AwsFault where the same signature was used before. */
+  /** For calls that change something: throws AwsFault where the signature may have been used. */
   claim(): void;
 }
 
@@ -39,12 +39,15 @@ export class Authenticator {
   readonly #clock: () => number;
   readonly #keys: ReadonlyMap<string, Key>;
   readonly #used: LRUCache<string, number>;
+  /** Which signatures were used before is not known any more. */
+  readonly #since: number;
 
   constructor(config: ApiConfig, agent: AgentIdentity, clock: () => number) {
     this.#agent = agent;
     this.#clock = clock;
     this.#keys = new Map(config.credentials.map((key) => [key.access_key_id, keyOf(key, agent)]));
     this.#used = new LRUCache({ max: SIGNATURES_MAX });
+    this.#since = clock();
   }
 
   /**
@@ -114,8 +117,13 @@ export class Authenticator {
     };
   }
 
-  #claim({ value, expiresMs = 0 }: Signature): void {
+  #claim({ value, time, expiresMs = 0 }: Signature): void {
     const now = this.#clock();
+    // Signatures tell their second.
+    if (time + 1000 <= this.#since) {
+      const message = "Signature is older than the agent's start: sign the call anew";
+      throw new AwsFault("InvalidSignatureException", message, 403);
+    }
     if ((this.#used.get(value) ?? 0) > now) {
       const message = "Signature was used by an earlier call already: sign each call anew";
       throw new AwsFault("InvalidSignatureException", message, 403);

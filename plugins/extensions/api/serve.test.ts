@@ -240,6 +240,10 @@ t.test("a call that changes something is taken once for its signature", async (t
   t.equal((await send(address, call, headers)).status, 200);
   t.equal((await send(address, call, headers)).code, "InvalidSignatureException");
   t.equal(started.switched, 1);
+  const early = { ...call, at: started.now.ms - 2000 };
+  const before = await send(address, early);
+  t.equal(before.code, "InvalidSignatureException", "may have been used before a restart");
+  t.equal(started.switched, 1);
   const read = signed(address, {});
   t.equal((await send(address, {}, read)).status, 200);
   t.equal((await send(address, {}, read)).status, 200, "reading again does no harm");
