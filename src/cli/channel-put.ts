@@ -1,7 +1,7 @@
 // `cairn channel put`: hands audit events from a file or standard input to a channel of the running
 // agent, as PutAuditEvents would.
 
-import { Buffer } from "node:buffer";
+import { Buffer, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import process from "node:process";
 import type { AuditEventEntry } from "../../plugins/sdk/channel-service.ts";
@@ -20,6 +20,7 @@ const BATCH_BYTES_MAX = 900 * 1024;
 /** A whole call of 100 events, with everything in them escaped. */
 const OBJECT_BYTES_MAX = 16 * 1024 * 1024;
 const SHOWN_MAX = 20;
+const ID_SHOWN = 128;
 
 /** The command. */
 export const channelPut: Command = {
@@ -76,6 +77,9 @@ class Sender {
 
   async add(entry: AuditEventEntry): Promise<void> {
     const bytes = Buffer.byteLength(JSON.stringify(entry));
+    if (bytes > BATCH_BYTES_MAX) {
+      return this.refuse(entry.id.slice(0, ID_SHOWN), "FieldTooLong", "The event is too long");
+    }
     const isFull = this.#batch.size >= EVENTS_MAX || this.#bytes + bytes > BATCH_BYTES_MAX;
     // In one call, no two events have the same id.
     if (isFull || this.#batch.has(entry.id)) await this.send();
@@ -122,7 +126,8 @@ async function* entriesOf(file: string, sender: Sender): AsyncGenerator<AuditEve
   let number = 0;
   const read = function* (spans: readonly Span[]) {
     for (const { bytes, problem } of spans) {
-      if (problem !== undefined) sender.refuse(String(++number), "InvalidData", problem);
+      const wrong = problem ?? (isUtf8(bytes) ? undefined : "Text is no UTF-8");
+      if (wrong !== undefined) sender.refuse(String(++number), "InvalidData", wrong);
       else for (const entry of unwrap(Buffer.from(bytes).toString())) yield named(entry, ++number);
     }
   };

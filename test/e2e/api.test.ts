@@ -2,6 +2,7 @@
 // unmodified, from putting events in to validating the log files they are delivered in; and events
 // that come in once though every call is repeated and the agent is killed.
 
+import { Buffer } from "node:buffer";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
@@ -274,10 +275,15 @@ t.test("the AWS CLI and boto3 use the agent as they use CloudTrail", async (t) =
     const bad = { ...auditEvent("d"), recipientAccountId: "1" };
     const put = (...args: string[]) =>
       startCairn(["channel", "put", file, "--config", config, ...args]).exit;
-    writeFileSync(file, [auditEvent("c"), bad].map((event) => JSON.stringify(event)).join("\n"));
+    const long = { id: "f", eventData: "x".repeat(3_000_000) };
+    const texts = [bad, long, auditEvent("c")].map((event) => JSON.stringify(event));
+    const notUtf8 = Buffer.from(texts[2]!.replace("ApproveOrder", "\xff"), "latin1");
+    writeFileSync(file, Buffer.concat([notUtf8, Buffer.from(`\n${texts.join("\n")}`)]));
     const { code, stdout, stderr } = await put();
-    t.same([code, stdout], [1, "1 event taken, 1 refused\n"]);
+    t.same([code, stdout], [1, "1 event taken, 3 refused\n"]);
+    t.match(stderr, /^Event 1: InvalidData: Text is no UTF-8$/m);
     t.match(stderr, /^Event 2: InvalidRecipient: /m);
+    t.match(stderr, /^Event f: FieldTooLong: /m);
     writeFileSync(file, JSON.stringify({ auditEvents: [entry("c"), entry("e")] }));
     const all = await put("--json", "--channel", "shop");
     t.equal(all.code, 0, all.stderr);
