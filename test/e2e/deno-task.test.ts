@@ -12,6 +12,8 @@ import { root, runtimeName, startCairn } from "./cairn.ts";
 import { readTrail } from "./trail.ts";
 
 const PATIENCE_MS = 60_000;
+// The bundled log holds more events; the agent's own record of its start comes before them.
+const BUNDLED_MIN = 50;
 
 /** A checkout of its own: the permissions name folders below the current one, links resolved. */
 function checkout(t: Test): string {
@@ -63,7 +65,9 @@ async function delivered(folder: string, task: Task): Promise<AgentStatus> {
     const found = await status(folder);
     const [pipeline] = found?.pipelines ?? [];
     const isDone = found?.state === "running" && pipeline !== undefined &&
-      pipeline.counts.stored > 0 && pipeline.exporters.every(({ queued }) => queued === 0);
+      pipeline.counts.stored > BUNDLED_MIN && pipeline.exporters.every(({ queued }) =>
+        queued === 0
+      );
     if (isDone) return found;
   }
   throw new Error(`The task did not deliver: ${task.said()}`);
@@ -74,7 +78,8 @@ const skip = runtimeName === "node" ? "the task is Deno's, and runs in the Deno 
 t.test("deno task start records, survives SIGKILL and stops on Ctrl-C", { skip }, async (t) => {
   const folder = checkout(t);
   const data = join(folder, "cairn-data");
-  const ids = () => readTrail(join(data, "trail")).map(({ record }) => String(record.eventID));
+  const ids = () =>
+    readTrail(join(data, "trail"), { own: true }).map(({ record }) => String(record.eventID));
 
   const first = startTask(t, folder);
   const before = await delivered(folder, first);
@@ -82,7 +87,6 @@ t.test("deno task start records, survives SIGKILL and stops on Ctrl-C", { skip }
   t.equal(before.pipelines[0]!.state, "running");
   const idsBefore = ids();
   t.equal(idsBefore.length, before.pipelines[0]!.counts.stored, "the trail holds the bundled log");
-  t.ok(idsBefore.length > 50);
   process.kill(before.pid, "SIGKILL");
   t.not(await first.exit, 0);
   t.ok(existsSync(join(data, "queue/audit/lock")), "the dead agent left its lock");
