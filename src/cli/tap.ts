@@ -39,6 +39,8 @@ export const tap: Command = {
     if (typeof chosen === "number") return chosen;
     const stop = new AbortController();
     const close = shell.onSignal(() => stop.abort());
+    // Nothing may pass for long, and that is no hang.
+    shell.error.write("Watching; Ctrl-C ends\n");
     try {
       await print(openTap(chosen.dataDir, filter, stop.signal), {
         shell,

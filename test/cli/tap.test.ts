@@ -97,6 +97,7 @@ t.test("cairn tap shows each stage of the running agent without secrets, and end
   const tap = startTap(config, ...stages.flatMap((stage) => ["--stage", stage]));
   const limited = startTap(config, "--limit", "3", "--component", "file", "--pipeline", "p");
   const other = startTap(config, "--component", "fiel");
+  await until(() => /^Watching/m.test(other.output.stderr), "the tap to listen", PATIENCE_MS);
   // On and on: only what comes once a tap is open is shown.
   let number = 0;
   const feed = setInterval(() => {
