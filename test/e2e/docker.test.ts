@@ -2,8 +2,9 @@
 // service restarted, each action is in the trail exactly once.
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -60,7 +61,8 @@ function podman(t: Test): Podman {
         "--time=0",
         `unix://${socket}`,
       ], { stdio: "ignore", env: { ...process.env, CONTAINERS_CONF: settings } });
-      await until(() => existsSync(socket), "Podman's socket");
+      // The file is there before anybody listens, and after a kill.
+      await until(() => answers(socket), "Podman to listen");
     },
     async make(count) {
       const names = Array.from({ length: count }, () => `volume-${number++}`);
@@ -70,6 +72,15 @@ function podman(t: Test): Podman {
       return names;
     },
   };
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    }).on("error", () => resolve(false));
+  });
 }
 
 function create(socketPath: string, name: string): Promise<void> {
